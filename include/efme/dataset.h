@@ -1,0 +1,159 @@
+/* Datasets: labelled images with subjects, and views of them.
+ *
+ * A dataset never changes: every view (labels mapped, filtered, balanced, split) is a new handle that shares the storage
+ * of its parent. Datasets may be used from any threads at once. A sample keeps its native label; a label map makes the
+ * classes of a view. Subjects are canonical keys `dataset/subject` ("casme2/sub01", "samm/006", "ckplus/S005"), compared
+ * whole. Samples are kept in the reader's order; everything that depends on order uses the canonical sample key
+ * `dataset/subject/clip`, so that shuffling rows of a file changes nothing. */
+#ifndef EFME_DATASET_H
+#define EFME_DATASET_H
+
+#include "efme/context.h"
+#include "efme/image.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct efme_dataset efme_dataset;
+
+#define EFME_MAX_CLASSES 1024
+#define EFME_NO_CLASS (-1)
+
+/* One sample; strings live as long as the dataset and are "" where unknown. */
+typedef struct efme_sample {
+  size_t struct_size;
+  const char *key;     /* canonical: dataset/subject/clip, unique in the dataset */
+  const char *dataset; /* "fer2013", "ckplus", "casme2", ... */
+  const char *subject; /* canonical key, "" where the set has no subjects (FER2013) */
+  const char *clip;
+  const char *split;   /* "Training", "PublicTest", ... or "" */
+  const char *path;    /* "" where the pixels lie in a table or memory */
+  const char *native_label; /* as the set spells it: "happy", "Repression", "6" */
+  int32_t label;       /* class of this view, 0 .. class_count-1, or EFME_NO_CLASS before a label map was applied */
+  int32_t onset, apex, offset; /* frame numbers, -1 where unknown */
+  uint64_t row;        /* row of the table (1 = first after the header) or running number */
+  uint64_t file_hash;  /* hash of the encoded file, 0 where there is none; computed on first use by the audit */
+  uint64_t pixel_hash; /* hash of decoded size and pixels; 0 until computed */
+} efme_sample;
+
+#define EFME_SAMPLE_INIT { sizeof(efme_sample), NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0 }
+
+typedef struct efme_dataset_options {
+  size_t struct_size;
+  efme_progress_fn progress;  /* "rows" or "files"; may cancel */
+  void *progress_user;
+  const efme_image_options *image; /* limits for decoding, NULL: defaults */
+  uint32_t lenient;           /* 0: the first bad row or file is an error; 1: it is logged, counted and left out */
+  uint32_t reserved;
+} efme_dataset_options;
+
+#define EFME_DATASET_OPTIONS_INIT { sizeof(efme_dataset_options), NULL, NULL, NULL, 0, 0 }
+
+/* ---- readers. path is a file or folder; options may be NULL. Errors: IO, FORMAT (naming file, row and field), LIMIT, NOMEM, CANCELLED ---- */
+
+/* FER2013: the official fer2013.csv (emotion,pixels,Usage), the competition's train.csv (emotion,pixels) or the folder
+ * form (train|test/<emotion>/). Native labels "angry" .. "neutral"; classes are fer7 at once. Pixels stay as bytes. */
+EFME_API efme_status efme_dataset_open_fer2013(efme_dataset **out, efme_context *context, const char *path, const efme_dataset_options *options);
+/* CK+48: seven folders of 48 x 48 PNG, subject = file name up to the first underscore. Classes: the folders, in alphabetical order. */
+EFME_API efme_status efme_dataset_open_ck48(efme_dataset **out, efme_context *context, const char *path, const efme_dataset_options *options);
+/* The original CK+ tree (cohn-kanade-images/ and Emotion/): peak frame of each labelled sequence. */
+EFME_API efme_status efme_dataset_open_ckplus(efme_dataset **out, efme_context *context, const char *path, const efme_dataset_options *options);
+/* A manifest CSV with a header: path, label, subject, dataset; optional clip, split, onset, apex, offset; other columns are kept and may be
+ * filtered by. Quoted fields, CRLF; relative paths start at the manifest's folder. Classes: the labels in alphabetical order. */
+EFME_API efme_status efme_dataset_open_manifest(efme_dataset **out, efme_context *context, const char *path, const efme_dataset_options *options);
+
+/* Seeded parametric faces, labelled negative, positive, surprise: made on the fly, the same on every machine. */
+typedef struct efme_synthetic_options {
+  size_t struct_size;
+  uint64_t seed;
+  uint32_t subjects;          /* 1..10000 identities */
+  uint32_t samples_per_subject; /* 1..10000; classes are dealt evenly, a few subjects miss one */
+  uint32_t size;              /* side in pixels, 32..1024 */
+  float intensity_min;        /* expression strength, uniform in [min, max] within [0, 1]; macro .6..1, micro .1..3 */
+  float intensity_max;
+  uint32_t first_subject;     /* number of the first identity: ranges that do not meet share no subject */
+  uint32_t channels;          /* 1 or 3 */
+} efme_synthetic_options;
+
+#define EFME_SYNTHETIC_OPTIONS_INIT { sizeof(efme_synthetic_options), 1, 24, 24, 48, 0.6f, 1.0f, 0, 3 }
+
+EFME_API efme_status efme_dataset_open_synthetic(efme_dataset **out, efme_context *context, const efme_synthetic_options *options);
+/* Where the face of a synthetic sample is, in pixels: box x, y, width, height and the eye centres (image left eye first). */
+EFME_API efme_status efme_dataset_synthetic_truth(const efme_dataset *dataset, uint64_t index, float box[4], float eyes[4]);
+
+/* A dataset of the host program. `describe` is called once for each index at creation, in order, on the calling thread; it
+ * fills *sample (strings are copied after it returns). `read` may be called later from any thread, also at the same time
+ * for different indices, and makes the image with efme_image_from_pixels or efme_image_decode. Non-EFME_OK stops the work. */
+typedef struct efme_dataset_callbacks {
+  size_t struct_size;
+  uint64_t count;
+  efme_status (*describe)(efme_sample *sample, uint64_t index, void *user);
+  efme_status (*read)(efme_image **out, efme_context *context, uint64_t index, void *user);
+  void (*destroy)(void *user); /* when the last view is gone; may be NULL */
+  void *user;
+  const char *const *class_names; /* meaning of sample->label; NULL: from native_label, alphabetical */
+  uint32_t class_count;
+  uint32_t reserved;
+} efme_dataset_callbacks;
+
+EFME_API efme_status efme_dataset_create(efme_dataset **out, efme_context *context, const efme_dataset_callbacks *callbacks);
+
+EFME_API efme_dataset *efme_dataset_retain(efme_dataset *dataset);
+EFME_API void efme_dataset_release(efme_dataset *dataset);
+
+/* ---- questions ---- */
+EFME_API uint64_t efme_dataset_count(const efme_dataset *dataset);
+EFME_API uint32_t efme_dataset_class_count(const efme_dataset *dataset); /* 0: no label map yet */
+EFME_API const char *efme_dataset_class_name(const efme_dataset *dataset, uint32_t index); /* NULL out of range */
+/* Samples of each class, class_count numbers. */
+EFME_API efme_status efme_dataset_class_counts(const efme_dataset *dataset, uint64_t *counts, uint32_t capacity);
+EFME_API uint32_t efme_dataset_subject_count(const efme_dataset *dataset);
+/* Canonical keys in byte order; NULL out of range. */
+EFME_API const char *efme_dataset_subject(const efme_dataset *dataset, uint32_t index);
+EFME_API efme_status efme_dataset_sample(const efme_dataset *dataset, uint64_t index, efme_sample *out);
+/* A column by name (also a manifest's own ones): "" where empty. Errors: NOT_FOUND, ARGUMENT. */
+EFME_API efme_status efme_dataset_field(const efme_dataset *dataset, uint64_t index, const char *column, const char **out);
+/* Decodes one sample at its own size. Any thread. Errors name the file or row. */
+EFME_API efme_status efme_dataset_read(const efme_dataset *dataset, uint64_t index, efme_image **out);
+/* Fingerprint of samples, labels, classes and content references, independent of row order. */
+EFME_API uint64_t efme_dataset_fingerprint(const efme_dataset *dataset);
+/* Sizes, labels, subjects in the form of the paper's Tables 1 and 2, as text or as JSON. Release with efme_string_free. */
+EFME_API efme_status efme_dataset_describe(const efme_dataset *dataset, int json, char **out);
+
+/* ---- views ---- */
+/* Native label -> class name, or drop. native "*" catches what no other entry names; class_name NULL drops. */
+typedef struct efme_label_rule { const char *native; const char *class_name; } efme_label_rule;
+typedef struct efme_label_map {
+  size_t struct_size;
+  const char *const *class_names; /* the classes and their order */
+  uint32_t class_count, rule_count;
+  const efme_label_rule *rules;
+} efme_label_map;
+
+/* "meg3": negative, positive, surprise, from the labels of FER2013, CK+, SMIC, CASME II and SAMM (neutral and others dropped); "fer7". NULL: unknown. */
+EFME_API const efme_label_map *efme_label_map_builtin(const char *name);
+/* A native label that no rule names is EFME_E_MISMATCH with its name. */
+EFME_API efme_status efme_dataset_map_labels(efme_dataset **out, const efme_dataset *dataset, const efme_label_map *map);
+/* Samples whose column equals value ("split", "dataset", "subject", "label" = class name, "native_label", "clip" or a manifest's column); invert keeps the others. */
+EFME_API efme_status efme_dataset_filter(efme_dataset **out, const efme_dataset *dataset, const char *column, const char *value, int invert);
+/* per_class samples of each class (0: as many as the smallest has), those with the smallest philox(seed, BALANCE, 0, position, 0), in the parent's order.
+ * Errors: MISMATCH where a class has too few. */
+EFME_API efme_status efme_dataset_balance(efme_dataset **out, const efme_dataset *dataset, uint64_t per_class, uint64_t seed);
+/* second gets floor(ratio * n) of each class, at random; first the rest. Both or neither are set. ratio in (0, 1). */
+EFME_API efme_status efme_dataset_split(efme_dataset **first, efme_dataset **second, const efme_dataset *dataset, double ratio, uint64_t seed);
+/* Whole subjects at random until second has at least ratio of the samples and every class that more than one subject has; no subject is in both.
+ * Errors: MISMATCH where there are fewer than two subjects or samples without subject. */
+EFME_API efme_status efme_dataset_split_subjects(efme_dataset **first, efme_dataset **second, const efme_dataset *dataset, double ratio, uint64_t seed);
+/* The samples at indices, in that order; an index may not repeat. */
+EFME_API efme_status efme_dataset_subset(efme_dataset **out, const efme_dataset *dataset, const uint64_t *indices, uint64_t count);
+/* One after the other; same classes needed; equal sample keys are EFME_E_MISMATCH. */
+EFME_API efme_status efme_dataset_concat(efme_dataset **out, const efme_dataset *const *datasets, uint32_t count);
+
+/* Releases text that the library returned through a char **; context's allocator is remembered. NULL allowed. */
+EFME_API void efme_string_free(char *text);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
