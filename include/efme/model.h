@@ -1,0 +1,139 @@
+/* Models: the network's description, its weights and where they come from.
+ *
+ * The architecture is EfficientNet-B0 cut after stage `cut`, with a global average pool, dropout and a dense softmax head.
+ * A model is immutable while predictors, trainers or evaluators hold it (they may share it between threads); changing it
+ * then answers EFME_E_BUSY. Tensor names are `layer/variable` as Keras spells them ("block2a_expand_conv/kernel",
+ * "head/bias"); layouts: convolutions HWIO, depthwise HWC1, dense IO, float32. */
+#ifndef EFME_MODEL_H
+#define EFME_MODEL_H
+
+#include "efme/context.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct efme_model efme_model;
+
+/* How pixels 0..255 become network input: y = (x/255 - mean) / d, mean = .485 .456 .406. */
+typedef enum efme_normalisation {
+  EFME_NORM_STD = 0,      /* d = .229 .224 .225 (Keras since the fix, timm, torchvision) */
+  EFME_NORM_VARIANCE = 1, /* d = .229^2 .. : Keras weights of the time when Normalization was given std^2 and divided by it */
+  EFME_NORM_SQRT_STD = 2, /* d = sqrt(.229) ..: the time when std was passed as variance */
+  EFME_NORM_UNIT = 3      /* y = x/255 */
+} efme_normalisation;
+
+typedef enum efme_padding {
+  EFME_PAD_KERAS = 0,    /* stride 2 pads one less at top and left for even sizes */
+  EFME_PAD_SYMMETRIC = 1 /* k/2 on all sides (timm efficientnet_b0, torchvision) */
+} efme_padding;
+
+typedef enum efme_head_mode { EFME_HEAD_KEEP = 0, EFME_HEAD_RESET = 1 } efme_head_mode;
+
+typedef struct efme_model_options {
+  size_t struct_size;
+  uint32_t cut;             /* 1..7: last stage kept */
+  uint32_t top;             /* 1: with B0's 1280-channel top convolution; needs cut 7 */
+  uint32_t height, width;   /* input, 32..4096 each */
+  const char *const *class_names; /* class_count distinct, non-empty UTF-8 names */
+  uint32_t class_count;     /* 2..1024 */
+  uint32_t normalisation;   /* efme_normalisation */
+  uint32_t padding;         /* efme_padding */
+  float bn_epsilon;
+  float bn_momentum;        /* moving = momentum * moving + (1 - momentum) * batch */
+  uint32_t reserved;
+  uint64_t seed;            /* of the initial weights (Keras' initialisers) */
+} efme_model_options;
+
+/* Efficient-ME for 48 x 48; class_names must be set: efme_classes_meg3 is {"negative", "positive", "surprise"}. */
+#define EFME_MODEL_OPTIONS_INIT { sizeof(efme_model_options), 5, 0, 48, 48, NULL, 0, EFME_NORM_STD, EFME_PAD_KERAS, 1e-3f, 0.99f, 0, 1 }
+EFME_API const char *const *efme_classes_meg3(void); /* 3 names */
+
+typedef struct efme_load_options {
+  size_t struct_size;
+  uint32_t cut;            /* 0: as the file; less: the trunk is cut, the head then must be RESET */
+  uint32_t head;           /* efme_head_mode; RESET draws a new head from seed */
+  uint32_t height, width;  /* 0: as the file (import: 224) */
+  const char *const *class_names; /* NULL: as the file; other names or another count need RESET */
+  uint32_t class_count;
+  int32_t normalisation;   /* -1: as the file (import: EFME_NORM_STD) */
+  int32_t padding;         /* -1: as the file (import: Keras names EFME_PAD_KERAS, timm and torchvision EFME_PAD_SYMMETRIC; timm's tf_ weights need it said) */
+  float bn_epsilon;        /* 0: as the file (import: Keras 1e-3, others 1e-5) */
+  uint64_t seed;
+  uint32_t ignore_checksum; /* 1: a wrong content hash is a warning in the log */
+  uint32_t reserved;
+} efme_load_options;
+
+#define EFME_LOAD_OPTIONS_INIT { sizeof(efme_load_options), 0, EFME_HEAD_KEEP, 0, 0, NULL, 0, -1, -1, 0.0f, 1, 0, 0 }
+
+typedef enum efme_weight_type { EFME_WEIGHTS_F32 = 0, EFME_WEIGHTS_F16 = 1, EFME_WEIGHTS_BF16 = 2 } efme_weight_type;
+
+/* ---- make, load, save ---- */
+EFME_API efme_status efme_model_create(efme_model **out, efme_context *context, const efme_model_options *options);
+/* libefme's own format: safetensors with metadata. Errors: IO, FORMAT and MISMATCH name the tensor or field and the reason. options may be NULL. */
+EFME_API efme_status efme_model_load(efme_model **out, efme_context *context, const char *path, const efme_load_options *options);
+EFME_API efme_status efme_model_load_memory(efme_model **out, efme_context *context, const void *data, size_t size, const efme_load_options *options);
+/* Fills buffer with up to size bytes from offset; *got less than size means the end. Called in rising order of offset, on the calling thread. */
+typedef efme_status (*efme_read_fn)(void *buffer, uint64_t offset, size_t size, size_t *got, void *user);
+EFME_API efme_status efme_model_load_stream(efme_model **out, efme_context *context, efme_read_fn read, void *user, const efme_load_options *options);
+/* Foreign weights: safetensors with Keras, timm or torchvision names (format NULL: recognised by the names). Without a head in the file, or with a
+ * 1000-class one, RESET and class names are needed. The checkpoint may hold more stages than cut. */
+EFME_API efme_status efme_model_import(efme_model **out, efme_context *context, const char *path, const char *format, const efme_load_options *options);
+/* Written atomically. type: efme_weight_type. */
+EFME_API efme_status efme_model_save(const efme_model *model, const char *path, uint32_t type);
+/* A new handle with the same weights that may be changed. */
+EFME_API efme_status efme_model_clone(efme_model **out, const efme_model *model, const efme_load_options *options);
+EFME_API efme_model *efme_model_retain(efme_model *model);
+EFME_API void efme_model_release(efme_model *model);
+
+/* ---- questions ---- */
+typedef struct efme_model_info {
+  size_t struct_size;
+  uint32_t cut, top, height, width, class_count, feature_count; /* feature_count: inputs of the head */
+  uint32_t normalisation, padding;
+  float bn_epsilon, bn_momentum;
+  uint32_t layer_count, tensor_count;
+  uint64_t parameters;  /* as Keras counts: BN statistics and the 7 of Normalization included */
+  uint64_t trainable;
+  uint64_t multiply_adds; /* of one image */
+  uint64_t checksum;    /* of all weights */
+} efme_model_info;
+
+#define EFME_MODEL_INFO_INIT { sizeof(efme_model_info), 0, 0, 0, 0, 0, 0, 0, 0, 0.0f, 0.0f, 0, 0, 0, 0, 0, 0 }
+
+typedef struct efme_layer_info {
+  size_t struct_size;
+  const char *name;   /* as Keras */
+  const char *kind;   /* "conv", "depthwise", "batchnorm", "se", "add", "pool", "dense", ... */
+  uint32_t height, width, channels; /* of the output */
+  uint64_t parameters, multiply_adds;
+} efme_layer_info;
+
+#define EFME_LAYER_INFO_INIT { sizeof(efme_layer_info), NULL, NULL, 0, 0, 0, 0, 0 }
+
+EFME_API efme_status efme_model_get_info(const efme_model *model, efme_model_info *out);
+EFME_API efme_status efme_model_layer(const efme_model *model, uint32_t index, efme_layer_info *out);
+EFME_API const char *efme_model_class_name(const efme_model *model, uint32_t index);
+/* Tensor by index: name and four dimensions (unused ones 1). */
+EFME_API efme_status efme_model_tensor(const efme_model *model, uint32_t index, const char **name, uint32_t dims[4]);
+/* Copies count floats out of or into the tensor called name; count must be its size. Errors: NOT_FOUND, MISMATCH, BUSY (set). */
+EFME_API efme_status efme_model_get(const efme_model *model, const char *name, float *values, size_t count);
+EFME_API efme_status efme_model_set(efme_model *model, const char *name, const float *values, size_t count);
+
+/* ---- metadata: free text fields kept in the file: "licence", "description", "start_weights", "recipe", ... ---- */
+EFME_API const char *efme_model_metadata(const efme_model *model, const char *key); /* NULL where absent */
+EFME_API efme_status efme_model_set_metadata(efme_model *model, const char *key, const char *value); /* value NULL removes; reserved keys: ARGUMENT */
+
+/* ---- provenance: what the weights have seen ---- */
+/* 1 known (trained here or nothing seen yet), 0 unknown (imported from elsewhere). */
+EFME_API int efme_model_provenance_known(const efme_model *model);
+/* 1 if the weights have seen this subject key, or any sample of this content hash; 0 if not (ask provenance_known first). */
+EFME_API int efme_model_has_seen_subject(const efme_model *model, const char *subject);
+EFME_API int efme_model_has_seen_content(const efme_model *model, uint64_t pixel_hash);
+EFME_API uint32_t efme_model_seen_dataset_count(const efme_model *model);
+EFME_API const char *efme_model_seen_dataset(const efme_model *model, uint32_t index);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
