@@ -1,0 +1,157 @@
+/* Fold plans, the evaluator and its results: leave-one-subject-out that cannot lie.
+ *
+ * Every sample is tested exactly once, by a model that started from the same weights and never saw the tested subject. True
+ * and false positives are summed over all folds; UF1 = mean over classes of 2TP/(2TP+FP+FN), UAR = mean of TP/n (See et
+ * al., MEGC 2019). A class that no tested sample has counts 0 in both and is flagged. No public call lets the tested
+ * subject influence which epoch is kept. */
+#ifndef EFME_EVALUATOR_H
+#define EFME_EVALUATOR_H
+
+#include "efme/context.h"
+#include "efme/dataset.h"
+#include "efme/model.h"
+#include "efme/trainer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct efme_fold_plan efme_fold_plan;
+typedef struct efme_evaluator efme_evaluator;
+typedef struct efme_result efme_result;
+
+typedef enum efme_validation {
+  EFME_VALIDATE_SUBJECTS = 0, /* whole subjects (default) */
+  EFME_VALIDATE_RANDOM = 1,   /* random samples, as the paper's scripts do: the report flags it */
+  EFME_VALIDATE_NONE = 2      /* no early stopping */
+} efme_validation;
+
+typedef struct efme_fold_options {
+  size_t struct_size;
+  uint32_t validation;  /* efme_validation */
+  uint32_t reserved;
+  double ratio;         /* of the training samples, (0, 1) */
+  uint64_t seed;
+} efme_fold_options;
+
+#define EFME_FOLD_OPTIONS_INIT { sizeof(efme_fold_options), EFME_VALIDATE_SUBJECTS, 0, 0.2, 1 }
+
+/* ---- plans: data, audited alike. Errors: MISMATCH naming subject or sample (one subject only, sample without subject, validation without a class is
+ * not an error but is said in the audit), LEAK (a subject or content on both sides), ARGUMENT. options may be NULL ---- */
+EFME_API efme_status efme_fold_plan_loso(efme_fold_plan **out, const efme_dataset *dataset, const efme_fold_options *options);
+/* k folds of whole subjects, as even in samples as a greedy deal makes them. */
+EFME_API efme_status efme_fold_plan_grouped(efme_fold_plan **out, const efme_dataset *dataset, uint32_t k, const efme_fold_options *options);
+/* Each source dataset tested by a model trained on the others. */
+EFME_API efme_status efme_fold_plan_datasets(efme_fold_plan **out, const efme_dataset *dataset, const efme_fold_options *options);
+/* fold_of[i]: the fold that tests sample i, 0 .. folds-1. Every sample needs one; a subject may stand in one fold only. */
+EFME_API efme_status efme_fold_plan_custom(efme_fold_plan **out, const efme_dataset *dataset, const uint32_t *fold_of, uint32_t folds,
+                                           const efme_fold_options *options);
+EFME_API efme_fold_plan *efme_fold_plan_retain(efme_fold_plan *plan);
+EFME_API void efme_fold_plan_release(efme_fold_plan *plan);
+EFME_API uint32_t efme_fold_plan_count(const efme_fold_plan *plan);
+/* "casme2/sub01", "fold 3", ... */
+EFME_API const char *efme_fold_plan_name(const efme_fold_plan *plan, uint32_t fold);
+typedef enum efme_fold_part { EFME_PART_TRAIN = 0, EFME_PART_VALIDATION = 1, EFME_PART_TEST = 2 } efme_fold_part;
+/* Sample indices of one part of one fold; valid as long as the plan. */
+EFME_API efme_status efme_fold_plan_part(const efme_fold_plan *plan, uint32_t fold, efme_fold_part part, const uint64_t **indices, uint64_t *count);
+
+/* ---- running ---- */
+typedef struct efme_evaluator_options {
+  size_t struct_size;
+  uint32_t workers;     /* folds at a time, each with one thread; 0: the context's threads. Results do not depend on it */
+  uint32_t shard, shards; /* this run does folds with index % shards == shard; shards 0 or 1: all */
+  uint32_t refuse_unknown; /* 1: start weights of unknown provenance are refused; 0: the audit says `unknown` */
+  const char *folder;   /* per-fold results and checkpoints; an interrupted run goes on. NULL: memory only */
+} efme_evaluator_options;
+
+#define EFME_EVALUATOR_OPTIONS_INIT { sizeof(efme_evaluator_options), 0, 0, 0, 0, NULL }
+
+/* start: weights every fold starts from. Errors: LEAK where they have seen a tested subject or tested content (named), MISMATCH (classes, or a folder
+ * that belongs to another run: names the field), IO. options may be NULL. */
+EFME_API efme_status efme_evaluator_create(efme_evaluator **out, efme_model *start, const efme_dataset *dataset, const efme_fold_plan *plan,
+                                           const efme_recipe *recipe, const efme_evaluator_options *options);
+EFME_API efme_evaluator *efme_evaluator_retain(efme_evaluator *evaluator);
+EFME_API void efme_evaluator_release(efme_evaluator *evaluator);
+/* All folds of the shard that are not done. CANCELLED or an error of one fold: what is done stays, run may be called again. */
+EFME_API efme_status efme_evaluator_run(efme_evaluator *evaluator, efme_train_progress_fn progress, void *user);
+/* One fold only. */
+EFME_API efme_status efme_evaluator_run_fold(efme_evaluator *evaluator, uint32_t fold, efme_train_progress_fn progress, void *user);
+/* Adds finished folds from the folder of another shard of the same run. Errors: MISMATCH (another run; a fold that differs). */
+EFME_API efme_status efme_evaluator_merge(efme_evaluator *evaluator, const char *folder);
+EFME_API uint32_t efme_evaluator_done(const efme_evaluator *evaluator);
+/* Errors: STATE while folds are missing (how many, the first's name); LEAK where the audit fails. */
+EFME_API efme_status efme_evaluator_result(efme_result **out, efme_evaluator *evaluator);
+
+/* ---- results ---- */
+typedef struct efme_scores {
+  size_t struct_size;
+  uint32_t classes, classes_present; /* present: with at least one tested sample */
+  uint64_t samples;
+  double uf1, uar, accuracy;         /* all in [0, 1] */
+  double uf1_present, uar_present;   /* means over the classes that occur */
+  double weighted_f1;
+} efme_scores;
+#define EFME_SCORES_INIT { sizeof(efme_scores), 0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0 }
+
+typedef struct efme_class_scores {
+  size_t struct_size;
+  const char *name;
+  uint64_t samples, tp, fp, fn;
+  double precision, recall, f1; /* 0 where the denominator is 0 */
+} efme_class_scores;
+#define EFME_CLASS_SCORES_INIT { sizeof(efme_class_scores), NULL, 0, 0, 0, 0, 0.0, 0.0, 0.0 }
+
+typedef struct efme_tested {
+  size_t struct_size;
+  const char *key, *dataset, *subject, *clip, *fold;
+  int32_t truth, predicted;
+  const float *probabilities; /* classes of them, NULL for foreign results */
+} efme_tested;
+#define EFME_TESTED_INIT { sizeof(efme_tested), NULL, NULL, NULL, NULL, NULL, 0, 0, NULL }
+
+EFME_API efme_result *efme_result_retain(efme_result *result);
+EFME_API void efme_result_release(efme_result *result);
+/* dataset NULL: all. Errors: NOT_FOUND. */
+EFME_API efme_status efme_result_scores(const efme_result *result, const char *dataset, efme_scores *out);
+EFME_API efme_status efme_result_class_scores(const efme_result *result, const char *dataset, uint32_t index, efme_class_scores *out);
+/* counts[truth * classes + predicted] */
+EFME_API efme_status efme_result_confusion(const efme_result *result, const char *dataset, uint64_t *counts, uint32_t capacity);
+EFME_API uint64_t efme_result_count(const efme_result *result);
+EFME_API efme_status efme_result_tested(const efme_result *result, uint64_t index, efme_tested *out);
+EFME_API uint32_t efme_result_dataset_count(const efme_result *result);
+EFME_API const char *efme_result_dataset(const efme_result *result, uint32_t index);
+/* 1: nothing is wrong; 0: flags stand in the audit. */
+EFME_API int efme_result_clean(const efme_result *result);
+/* metrics.json (scores, audit, recipe, start weights, device, versions), predictions.csv, the official MEGC2019 log, a text for people. NULL skips. */
+EFME_API efme_status efme_result_write(const efme_result *result, const char *json_path, const char *csv_path, const char *log_path);
+EFME_API efme_status efme_result_text(const efme_result *result, char **out);
+EFME_API efme_status efme_result_audit_json(const efme_result *result, char **out);
+
+/* ---- scoring what others computed; no model needed ---- */
+/* Plain arrays: labels 0 .. classes-1. Errors: ARGUMENT naming the index. */
+EFME_API efme_status efme_score(efme_scores *out, const int32_t *truth, const int32_t *predicted, uint64_t count, uint32_t classes);
+/* An official log (`casme2 sub01`, then `EP02_01f 1 1`). expected may be NULL: else every sample of it must occur exactly once. A clip tested twice,
+ * by a fold of another subject, or missing is a flag in the audit, and the scores over the distinct clips are printed beside. */
+EFME_API efme_status efme_result_from_log(efme_result **out, efme_context *context, const char *path, const char *const *class_names, uint32_t classes,
+                                          const efme_dataset *expected);
+/* A CSV with columns dataset, subject, clip, truth, predicted (names or numbers), optional fold. */
+EFME_API efme_status efme_result_from_csv(efme_result **out, efme_context *context, const char *path, const char *const *class_names, uint32_t classes,
+                                          const efme_dataset *expected);
+
+/* A row of a printed table against what is possible. Values NaN where not printed. */
+typedef struct efme_printed_row {
+  size_t struct_size;
+  double uf1, uar, accuracy;
+  const double *class_f1, *class_recall, *class_precision; /* classes each, or NULL */
+  const uint64_t *class_samples; /* classes, or NULL */
+  uint32_t classes;
+  uint32_t decimals;             /* printed digits after the point: rounding allowed */
+} efme_printed_row;
+#define EFME_PRINTED_ROW_INIT { sizeof(efme_printed_row), 0.0, 0.0, 0.0, NULL, NULL, NULL, NULL, 0, 3 }
+/* *out: one line for each finding ("UAR 1.178 exceeds 1: ...", "UAR equals mean precision", "per-fold average": ...), "" if the row is possible. */
+EFME_API efme_status efme_check_printed_row(char **out, uint32_t *findings, const efme_printed_row *row);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

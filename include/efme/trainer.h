@@ -1,0 +1,143 @@
+/* Recipes and training runs.
+ *
+ * A recipe says how to train: one set of options and a list of phases. A phase is one `fit`: fresh optimizer state, at most
+ * `epochs` passes, early stopping, best weights restored. A trainer works on its own copy of a model's weights; the model
+ * stays as it was until efme_trainer_model hands out a new one. The same seed gives the same bits, whatever the thread count. */
+#ifndef EFME_TRAINER_H
+#define EFME_TRAINER_H
+
+#include "efme/context.h"
+#include "efme/dataset.h"
+#include "efme/model.h"
+#include "efme/optimizer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct efme_recipe efme_recipe;
+typedef struct efme_trainer efme_trainer;
+
+typedef enum efme_bn_mode { EFME_BN_FIXED = 0, EFME_BN_UPDATE = 1 } efme_bn_mode;
+typedef enum efme_scope { EFME_SCOPE_HEAD = 0, EFME_SCOPE_ALL = 1 } efme_scope;
+
+/* Sums over the ranks of a group, in rank order; the effective batch is ranks x batch, BN statistics stay local. */
+typedef struct efme_collectives {
+  size_t struct_size;
+  uint32_t rank, ranks;
+  efme_status (*allreduce)(float *values, size_t count, void *user); /* sum, in place, the same bits on every rank */
+  efme_status (*broadcast)(void *data, size_t size, uint32_t root, void *user);
+  efme_status (*barrier)(void *user);
+  void *user;
+} efme_collectives;
+
+typedef struct efme_train_options {
+  size_t struct_size;
+  uint64_t seed;
+  uint32_t batch;            /* 1..4096; the last partial batch of an epoch is used */
+  uint32_t bn_mode;          /* efme_bn_mode */
+  /* loss: -sum_c t_c alpha_c (1 - p_c)^gamma log p_c, mean over the batch (Lin et al., 2017); gamma 0 and no alpha: cross-entropy */
+  float gamma;               /* >= 0 */
+  float label_smoothing;     /* [0, 1) */
+  const float *alpha;        /* alpha_count factors by class, or NULL for 1 */
+  uint32_t alpha_count;
+  uint32_t penalty_in_validation; /* 1: validation loss includes the penalty, as Keras' val_loss does */
+  float l1, l2;              /* head kernel: l1 sum|w| + l2 sum w^2 */
+  float dropout;             /* [0, 1): before the head */
+  float drop_connect;        /* rate at the end of the whole B0 (0.2 in Keras), 0: off */
+  /* augmentation of training samples */
+  float flip;                /* probability of a horizontal flip */
+  float photometric;         /* probability of each of brightness and contrast */
+  float brightness, contrast;/* factor in 1 +- this */
+  float rotation;            /* degrees, +- */
+  float scale;               /* factor in 1 +- this */
+  float shift;               /* fraction of the side, +- */
+  float ema_decay;           /* 0: none; else validation and result use the averaged weights */
+  uint32_t feature_variants; /* head phases with frozen trunk: V fixed augmentations of each image (variant 0 is plain), features computed once; 0: a fresh
+                                augmentation every epoch, trunk run every time */
+  uint32_t log_every;        /* progress every this many steps, 0: at most four times a second */
+  const efme_collectives *collectives; /* NULL: alone */
+} efme_train_options;
+
+#define EFME_TRAIN_OPTIONS_INIT { sizeof(efme_train_options), 1, 16, EFME_BN_FIXED, 2.0f, 0.0f, NULL, 0, 1, 0.01f, 0.01f, 0.5f, 0.0f, 0.5f, 0.5f, 0.2f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 11, 0, NULL }
+
+typedef struct efme_phase {
+  size_t struct_size;
+  uint32_t scope;      /* efme_scope; HEAD freezes the trunk and its BN */
+  uint32_t epochs;     /* >= 1, at most */
+  uint32_t patience;   /* epochs without a lower validation loss before it stops; 0: never stops early */
+  uint32_t restore_best; /* 1: the weights of the best epoch are kept (needs validation data) */
+  efme_optimizer *optimizer; /* the recipe keeps a reference */
+} efme_phase;
+
+#define EFME_PHASE_INIT { sizeof(efme_phase), EFME_SCOPE_ALL, 1, 0, 0, NULL }
+
+/* Presets, each a starting point to change:
+ *   "paper-pretrain"  5 x (head lr 1e-3, all lr 1e-4), 100 epochs, patience 10, batch 16, BN fixed, focal loss (.27 .35 .38), flip and brightness
+ *   "paper-transfer"  5 x head (15 epochs, patience 2, lr 1e-3), then 5 x all (20 epochs, patience 2, lr 1e-4, time decay 1e-6), batch 16, BN fixed
+ *   "scratch"         all layers, BN updating, drop-connect 0.2, 20 epochs, batch 32, Adam 1e-3 with one epoch of warm-up and cosine, flip, brightness,
+ *                     contrast, rotation 10, scale .1, shift .08, focal loss, no early stopping
+ *   "head"            head only on cached features, 30 epochs, patience 5, lr 1e-3
+ *   "fine-tune"       all layers for 3 epochs, BN fixed, lr 1e-4
+ * The alpha of the three-class presets is used only where the classes are negative, positive, surprise. Warm-up of "scratch" is set when the number of steps is known. */
+EFME_API efme_status efme_recipe_create(efme_recipe **out, efme_context *context, const char *preset);
+EFME_API efme_recipe *efme_recipe_retain(efme_recipe *recipe);
+EFME_API void efme_recipe_release(efme_recipe *recipe);
+EFME_API const char *efme_recipe_preset(const efme_recipe *recipe); /* name, with "+changed" behind it once changed */
+EFME_API efme_status efme_recipe_get_options(const efme_recipe *recipe, efme_train_options *out); /* alpha points into the recipe */
+EFME_API efme_status efme_recipe_set_options(efme_recipe *recipe, const efme_train_options *options);
+EFME_API uint32_t efme_recipe_phase_count(const efme_recipe *recipe);
+EFME_API efme_status efme_recipe_get_phase(const efme_recipe *recipe, uint32_t index, efme_phase *out); /* optimizer is borrowed */
+EFME_API efme_status efme_recipe_clear_phases(efme_recipe *recipe);
+EFME_API efme_status efme_recipe_add_phase(efme_recipe *recipe, const efme_phase *phase);
+/* Every option and phase as JSON; what reports print. Release with efme_string_free. */
+EFME_API efme_status efme_recipe_describe(const efme_recipe *recipe, char **out);
+
+typedef struct efme_train_progress {
+  size_t struct_size;
+  uint32_t phase, phases;   /* from 0 */
+  uint32_t epoch, epochs;   /* of the phase, from 0 */
+  uint64_t step, steps;     /* of the epoch */
+  uint32_t event;           /* efme_train_event */
+  uint32_t has_validation;
+  double loss;              /* mean over the epoch so far, penalty included */
+  double accuracy;
+  double validation_loss, validation_uf1, validation_uar; /* at EPOCH and PHASE; NaN without validation data */
+  double images_per_second, seconds_left;
+  const char *what;         /* "train", "features", "validate"; in evaluators the fold's name stands before it */
+} efme_train_progress;
+
+typedef enum efme_train_event { EFME_TRAIN_STEP = 0, EFME_TRAIN_EPOCH = 1, EFME_TRAIN_PHASE = 2 } efme_train_event;
+
+/* Non-zero cancels. Called on the thread that called run, one at a time. */
+typedef int (*efme_train_progress_fn)(const efme_train_progress *progress, void *user);
+
+/* model: start weights, not changed; its class names must be those of both datasets. validation may be NULL (no early stopping then).
+ * Errors: ARGUMENT, MISMATCH (classes; a class without a training sample, named; validation that lacks one), NOMEM. */
+EFME_API efme_status efme_trainer_create(efme_trainer **out, efme_model *model, const efme_recipe *recipe, const efme_dataset *train,
+                                         const efme_dataset *validation);
+EFME_API efme_trainer *efme_trainer_retain(efme_trainer *trainer);
+EFME_API void efme_trainer_release(efme_trainer *trainer);
+/* A checkpoint is written to path after every `seconds` (0: 60), at each epoch's end and on cancel, atomically. If path exists the run resumes from it,
+ * bit-identically; EFME_E_MISMATCH, naming the field, where it belongs to other data, options or start weights. Before run only. */
+EFME_API efme_status efme_trainer_set_checkpoint(efme_trainer *trainer, const char *path, double seconds);
+/* Trains to the end of the last phase. CANCELLED: run may be called again and goes on. NUMERIC: names the step; the last good weights are kept. */
+EFME_API efme_status efme_trainer_run(efme_trainer *trainer, efme_train_progress_fn progress, void *user);
+/* A new model with the weights so far and provenance extended by the training and validation data. */
+EFME_API efme_status efme_trainer_model(efme_model **out, const efme_trainer *trainer);
+/* One line of history for each finished epoch. */
+typedef struct efme_epoch {
+  size_t struct_size;
+  uint32_t phase, epoch;
+  double loss, accuracy, validation_loss, validation_uf1, validation_uar, seconds;
+  uint32_t best; /* 1: the phase's best so far */
+  uint32_t reserved;
+} efme_epoch;
+#define EFME_EPOCH_INIT { sizeof(efme_epoch), 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0 }
+EFME_API uint32_t efme_trainer_epoch_count(const efme_trainer *trainer);
+EFME_API efme_status efme_trainer_epoch(const efme_trainer *trainer, uint32_t index, efme_epoch *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
