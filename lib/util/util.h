@@ -19,6 +19,7 @@ efme_status efme_fail_prefix(efme_status status, const char *format, ...) __attr
 /* Copies this thread's text out and puts it in on another thread: how a worker's error reaches its caller. */
 void efme_error_save(char text[512]);
 void efme_error_restore(const char text[512]);
+const char *efme_error_text(void); /* what efme_last_error answers */
 
 /* Loads a struct_size'd options struct: fills *dst from defaults (dst_size bytes) and then min(src size, dst_size) bytes of src.
  * src NULL: the defaults. Non-zero bytes beyond what we know, or a struct_size below 8: EFME_E_ARGUMENT naming `what`. */
@@ -66,6 +67,8 @@ int efme_parse_i64(const char *s, size_t n, int64_t *out);
 int efme_parse_double(const char *s, size_t n, double *out);  /* whole field; inf and nan refused */
 /* "%.{digits}g" into buffer, always with '.'; returns the length. */
 size_t efme_format_double(char *buffer, size_t size, double v, int digits);
+/* The same for "%.{decimals}f". */
+size_t efme_format_fixed(char *buffer, size_t size, double v, int decimals);
 
 /* ---- files (file.c); opened O_CLOEXEC, EINTR repeated, a directory or pipe refused by name ---- */
 /* Whole file, NUL put behind it. limit in bytes: beyond it EFME_E_LIMIT. Errors name path. */

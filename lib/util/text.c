@@ -1,0 +1,84 @@
+/* Growing text for reports, CSV and JSON: additions need no check, the first failure sticks and efme_text_take tells. */
+#include <string.h>
+
+#include "util/util.h"
+
+void efme_text_init(struct efme_text *t, const struct efme_allocator *a) {
+  memset(t, 0, sizeof *t);
+  t->allocator = a;
+}
+
+/* Makes room for n more bytes and the NUL. */
+static int reserve(struct efme_text *t, size_t n) {
+  if (t->failed) return 0;
+  if (n >= SIZE_MAX - t->size ||
+      efme_mem_grow(t->allocator, (void **)&t->data, &t->capacity, t->size + n + 1, 1, "text"))
+    t->failed = 1;
+  return !t->failed;
+}
+
+void efme_text_add_n(struct efme_text *t, const char *s, size_t n) {
+  if (!reserve(t, n)) return;
+  if (n) memcpy(t->data + t->size, s, n);
+  t->size += n;
+  t->data[t->size] = '\0';
+}
+
+void efme_text_add(struct efme_text *t, const char *s) { efme_text_add_n(t, s, strlen(s)); }
+
+void efme_text_printf(struct efme_text *t, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  int n = vsnprintf(NULL, 0, format, args);
+  va_end(args);
+  if (n < 0) t->failed = 1;
+  if (n < 0 || !reserve(t, (size_t)n)) return;
+  va_start(args, format);
+  vsnprintf(t->data + t->size, (size_t)n + 1, format, args);
+  va_end(args);
+  t->size += (size_t)n;
+}
+
+void efme_text_double(struct efme_text *t, double v, int digits) {
+  char buffer[64];
+  efme_text_add_n(t, buffer, efme_format_double(buffer, sizeof buffer, v, digits));
+}
+
+void efme_text_fixed(struct efme_text *t, double v, int decimals) {
+  char buffer[384]; /* DBL_MAX has 309 digits before the point; 40 behind it at most */
+  efme_text_add_n(t, buffer, efme_format_fixed(buffer, sizeof buffer, v, decimals));
+}
+
+void efme_text_csv(struct efme_text *t, const char *field) {
+  /* Quoted where a reader would otherwise split or trim it. */
+  size_t n = strlen(field);
+  if (!strpbrk(field, ",\"\r\n;\t") && (n == 0 || (field[0] != ' ' && field[n - 1] != ' '))) {
+    efme_text_add_n(t, field, n);
+    return;
+  }
+  efme_text_add_n(t, "\"", 1);
+  for (const char *q; (q = strchr(field, '"')); field = q + 1) {
+    efme_text_add_n(t, field, (size_t)(q - field) + 1);
+    efme_text_add_n(t, "\"", 1);
+  }
+  efme_text_add(t, field);
+  efme_text_add_n(t, "\"", 1);
+}
+
+efme_status efme_text_take(struct efme_text *t, char **out, size_t *size) {
+  if (!t->failed && !t->data) reserve(t, 0);
+  if (t->failed) {
+    efme_text_free(t);
+    return efme_fail(EFME_E_NOMEM, "out of memory: a growing text");
+  }
+  t->data[t->size] = '\0';
+  *out = t->data;
+  if (size) *size = t->size;
+  efme_text_init(t, t->allocator);
+  return EFME_OK;
+}
+
+void efme_text_free(struct efme_text *t) {
+  efme_mem_free(t->allocator, t->data);
+  efme_text_init(t, t->allocator);
+}
