@@ -36,6 +36,22 @@ static efme_status open_regular(int *out, struct stat *st, const char *path) {
   return status;
 }
 
+efme_status efme_file_open(int *fd, uint64_t *size, const char *path) {
+  struct stat st;
+  efme_status status = open_regular(fd, &st, path);
+  if (!status) *size = st.st_size > 0 ? (uint64_t)st.st_size : 0;
+  return status;
+}
+
+efme_status efme_file_read_some(int fd, void *buffer, size_t capacity, size_t *n, const char *path) {
+  ssize_t got;
+  do got = read(fd, buffer, EFME_MIN(capacity, (size_t)1 << 30));
+  while (got < 0 && errno == EINTR);
+  if (got < 0) return fail_errno(path, "read");
+  *n = (size_t)got;
+  return EFME_OK;
+}
+
 static efme_status fail_limit(const char *path, uint64_t limit) {
   return efme_fail(EFME_E_LIMIT, "%s: larger than the limit of %llu bytes", path, (unsigned long long)limit);
 }

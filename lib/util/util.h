@@ -60,6 +60,9 @@ void efme_text_fixed(struct efme_text *t, double v, int decimals);
 void efme_text_csv(struct efme_text *t, const char *field); /* quoted where needed */
 efme_status efme_text_take(struct efme_text *t, char **out, size_t *size); /* the caller frees *out; size may be NULL */
 void efme_text_free(struct efme_text *t);
+/* Text for the caller of the library, released with efme_string_free (string.c). */
+efme_status efme_string_export(char **out, const struct efme_allocator *a, const char *text, size_t size);
+efme_status efme_text_export(struct efme_text *t, char **out); /* takes t; the first failure is reported here */
 
 /* ---- numbers without the locale (number.c) ---- */
 int efme_parse_u64(const char *s, size_t n, uint64_t *out);   /* whole field, decimal; 1 on success */
@@ -73,6 +76,9 @@ size_t efme_format_fixed(char *buffer, size_t size, double v, int decimals);
 /* ---- files (file.c); opened O_CLOEXEC, EINTR repeated, a directory or pipe refused by name ---- */
 /* Whole file, NUL put behind it. limit in bytes: beyond it EFME_E_LIMIT. Errors name path. */
 efme_status efme_file_read(uint8_t **data, size_t *size, const struct efme_allocator *a, const char *path, uint64_t limit);
+/* For reading piece by piece: a regular file's descriptor (close() it) and size; then up to `capacity` bytes, *n = 0 at the end. */
+efme_status efme_file_open(int *fd, uint64_t *size, const char *path);
+efme_status efme_file_read_some(int fd, void *buffer, size_t capacity, size_t *n, const char *path);
 /* Written beside the target and renamed on commit, fsync'd first: a reader sees the old file or the whole new one. */
 struct efme_atomic_file {
   const struct efme_allocator *allocator;
