@@ -1,0 +1,48 @@
+/* What the example programs share: naming a dataset on the command line, progress, exit codes. Public API only. */
+#ifndef EXAMPLES_COMMON_H
+#define EXAMPLES_COMMON_H
+
+#include <efme/efme.h>
+
+/* Exit codes of all three programs. */
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 3 };
+
+/* The dataset that a command line asks for. */
+struct data_choice {
+  const char *spec;      /* fer2013:PATH, ck48:PATH, ckplus:PATH, manifest:PATH or synthetic[:name=value,...] */
+  const char *map;       /* label map, "meg3" if NULL; "none" keeps the set's own classes */
+  const char *where[8];  /* column=value, all must hold */
+  int where_count;
+  int balance;           /* as many of each class as the smallest has */
+  uint64_t balance_seed;
+};
+
+#define DATA_HELP \
+  "  --data SPEC          fer2013:PATH  ck48:PATH  ckplus:PATH  manifest:PATH\n" \
+  "                       synthetic[:subjects=24,samples=24,size=48,seed=1,min=0.6,max=1,first=0]\n" \
+  "  --map NAME           label map: meg3 (default), fer7, none\n" \
+  "  --where COLUMN=VALUE keep these samples only; may be repeated\n" \
+  "  --balance SEED       as many samples of each class as the smallest has\n"
+
+/* Opens, maps and filters; errors as the library's. */
+efme_status data_open(efme_dataset **out, efme_context *context, const struct data_choice *choice);
+
+/* A preset with the command line's changes: 0 and NULL leave what the preset says. */
+efme_status recipe_open(efme_recipe **out, efme_context *context, const char *preset, uint32_t epochs, uint32_t batch, double rate,
+                        const uint64_t *seed);
+
+/* Context with the log on standard error; Ctrl-C makes every progress callback cancel. */
+efme_status program_start(efme_context **out, uint32_t threads);
+
+/* For efme_trainer_run and efme_evaluator_run: one line that rewrites itself on a terminal, a line an epoch otherwise. */
+int show_training(const efme_train_progress *progress, void *user);
+/* The same with a line a fold rather than an epoch. */
+int show_folds(const efme_train_progress *progress, void *user);
+
+/* Prints `program: what: the library's text` and gives the exit code that fits. */
+int program_failed(const char *program, const char *what, efme_status status);
+
+/* Whole number or decimal of an option, within limits; on nonsense prints and ends the program with EXIT_USAGE. */
+double option_number(const char *program, const char *option, const char *text, double low, double high);
+
+#endif

@@ -1,0 +1,153 @@
+/* efme-loso: leave-one-subject-out from given start weights, with pooled scores and the leak audit. */
+#include "common.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+    "Usage: efme-loso --data SPEC --weights FILE [options]\n"
+    "Trains one model a subject on all other subjects, from the same start weights, and scores each on its own subject.\n\n" DATA_HELP
+    "  --weights FILE       start weights; --reset-head draws a new head; --size N another input side\n"
+    "  --preset NAME        head (default: the head alone, on cached features), fine-tune, paper-transfer, scratch\n"
+    "  --epochs N  --batch N  --seed N   change the preset\n"
+    "  --folds K            K folds of whole subjects instead of one a subject\n"
+    "  --datasets           one fold for each source dataset\n"
+    "  --validation KIND    subjects (default), random (as the paper's scripts; flagged), none\n"
+    "  --workers N          folds at a time, a thread each; 0: one per CPU. Results do not depend on it\n"
+    "  --shard I/N          do only folds I, I+N, ... ; --merge DIR adds those of another shard\n"
+    "  --out DIR            metrics.json, predictions.csv, log.txt and the folds' files; an interrupted run goes on\n"
+    "Exit codes: 0 done and clean, 1 failed, 2 wrong usage, 3 interrupted, 4 done but the audit has flags.\n";
+
+enum { EXIT_FLAGGED = 4 };
+
+struct choice {
+  struct data_choice data;
+  const char *weights, *preset, *out, *merge[16];
+  int merges, reset_head, by_dataset;
+  uint32_t folds, validation, workers, shard, shards, epochs, batch, size;
+  uint64_t seed;
+  int has_seed;
+};
+
+static void parse(struct choice *c, int argc, char **argv) {
+  static const struct option options[] = {
+      {"data", 1, 0, 'd'}, {"map", 1, 0, 'm'}, {"where", 1, 0, 'w'}, {"balance", 1, 0, 'b'}, {"weights", 1, 0, 'W'}, {"reset-head", 0, 0, 'R'},
+      {"size", 1, 0, 'z'}, {"preset", 1, 0, 'p'}, {"epochs", 1, 0, 'e'}, {"batch", 1, 0, 'B'}, {"seed", 1, 0, 'S'}, {"folds", 1, 0, 'f'},
+      {"datasets", 0, 0, 'D'}, {"validation", 1, 0, 'v'}, {"workers", 1, 0, 'j'}, {"shard", 1, 0, 's'}, {"merge", 1, 0, 'M'}, {"out", 1, 0, 'o'},
+      {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
+  static const char *const kinds[] = {"subjects", "random", "none"};
+  const char *me = "efme-loso";
+  for (int o; (o = getopt_long(argc, argv, "o:j:h", options, NULL)) != -1;) switch (o) {
+    case 'd': c->data.spec = optarg; break;
+    case 'm': c->data.map = optarg; break;
+    case 'w': if (c->data.where_count < 8) c->data.where[c->data.where_count++] = optarg; break;
+    case 'b': c->data.balance = 1, c->data.balance_seed = (uint64_t)option_number(me, "--balance", optarg, 0, 9e15); break;
+    case 'W': c->weights = optarg; break;
+    case 'R': c->reset_head = 1; break;
+    case 'z': c->size = (uint32_t)option_number(me, "--size", optarg, 32, 4096); break;
+    case 'p': c->preset = optarg; break;
+    case 'e': c->epochs = (uint32_t)option_number(me, "--epochs", optarg, 1, 1e6); break;
+    case 'B': c->batch = (uint32_t)option_number(me, "--batch", optarg, 1, 4096); break;
+    case 'S': c->seed = (uint64_t)option_number(me, "--seed", optarg, 0, 9e15), c->has_seed = 1; break;
+    case 'f': c->folds = (uint32_t)option_number(me, "--folds", optarg, 2, 1e6); break;
+    case 'D': c->by_dataset = 1; break;
+    case 'v':
+      for (c->validation = 0; c->validation < 3 && strcmp(optarg, kinds[c->validation]); c->validation++) {}
+      if (c->validation == 3) fprintf(stderr, "%s: --validation takes subjects, random or none\n", me), exit(EXIT_USAGE);
+      break;
+    case 'j': c->workers = (uint32_t)option_number(me, "--workers", optarg, 0, 256); break;
+    case 's':
+      if (sscanf(optarg, "%u/%u", &c->shard, &c->shards) != 2 || c->shard >= c->shards)
+        fprintf(stderr, "%s: --shard takes I/N with I below N\n", me), exit(EXIT_USAGE);
+      break;
+    case 'M': if (c->merges < 16) c->merge[c->merges++] = optarg; break;
+    case 'o': c->out = optarg; break;
+    case 'h': fputs(help, stdout); exit(EXIT_DONE);
+    default: exit(EXIT_USAGE);
+    }
+  if (!c->data.spec || !c->weights || optind != argc) {
+    fputs("efme-loso: needs --data and --weights and nothing else; see --help\n", stderr);
+    exit(EXIT_USAGE);
+  }
+}
+
+static efme_status make_plan(efme_fold_plan **out, const efme_dataset *data, const struct choice *c) {
+  efme_fold_options options = EFME_FOLD_OPTIONS_INIT;
+  options.validation = c->validation;
+  if (c->has_seed) options.seed = c->seed;
+  if (c->by_dataset) return efme_fold_plan_datasets(out, data, &options);
+  if (c->folds) return efme_fold_plan_grouped(out, data, c->folds, &options);
+  return efme_fold_plan_loso(out, data, &options);
+}
+
+static efme_status load_start(efme_model **out, efme_context *context, const efme_dataset *data, const struct choice *c) {
+  const char *names[EFME_MAX_CLASSES];
+  efme_load_options options = EFME_LOAD_OPTIONS_INIT;
+  options.height = options.width = c->size;
+  if (c->reset_head) {
+    options.head = EFME_HEAD_RESET;
+    options.class_count = efme_dataset_class_count(data);
+    for (uint32_t i = 0; i < options.class_count; i++) names[i] = efme_dataset_class_name(data, i);
+    options.class_names = names;
+  }
+  return efme_model_load(out, context, c->weights, &options);
+}
+
+/* metrics.json, predictions.csv and log.txt in the output folder. */
+static efme_status write_result(const efme_result *result, const char *folder) {
+  static const char *const names[] = {"metrics.json", "predictions.csv", "log.txt"};
+  char paths[3][4096];
+  for (int i = 0; i < 3; i++) snprintf(paths[i], sizeof paths[i], "%s/%s", folder, names[i]);
+  return efme_result_write(result, paths[0], paths[1], paths[2]);
+}
+
+int main(int argc, char **argv) {
+  struct choice c;
+  memset(&c, 0, sizeof c);
+  parse(&c, argc, argv);
+  efme_context *context = NULL;
+  efme_dataset *data = NULL;
+  efme_model *start = NULL;
+  efme_recipe *recipe = NULL;
+  efme_fold_plan *plan = NULL;
+  efme_evaluator *evaluator = NULL;
+  efme_result *result = NULL;
+  char *text = NULL;
+  const char *what = "start";
+  int clean = 1;
+  efme_status status = program_start(&context, 0);
+  if (status == EFME_OK) what = c.data.spec, status = data_open(&data, context, &c.data);
+  if (status == EFME_OK) what = c.weights, status = load_start(&start, context, data, &c);
+  if (status == EFME_OK) what = "recipe", status = recipe_open(&recipe, context, c.preset ? c.preset : "head", c.epochs, c.batch, 0, c.has_seed ? &c.seed : NULL);
+  if (status == EFME_OK) what = "fold plan", status = make_plan(&plan, data, &c);
+  efme_evaluator_options options = EFME_EVALUATOR_OPTIONS_INIT;
+  options.workers = c.workers, options.shard = c.shard, options.shards = c.shards, options.folder = c.out;
+  if (status == EFME_OK) what = "evaluator", status = efme_evaluator_create(&evaluator, start, data, plan, recipe, &options);
+  for (int i = 0; i < c.merges && status == EFME_OK; i++) what = c.merge[i], status = efme_evaluator_merge(evaluator, c.merge[i]);
+  if (status == EFME_OK) {
+    printf("%u folds, %u done; recipe %s from %s, backend %s\n", efme_fold_plan_count(plan), efme_evaluator_done(evaluator), efme_recipe_preset(recipe),
+           c.weights, efme_context_backend(context));
+    what = "folds", status = efme_evaluator_run(evaluator, show_folds, NULL);
+  }
+  if (status == EFME_OK && efme_evaluator_done(evaluator) < efme_fold_plan_count(plan)) {
+    printf("%u of %u folds are done; merge the other shards to score\n", efme_evaluator_done(evaluator), efme_fold_plan_count(plan));
+  } else if (status == EFME_OK) {
+    what = "result", status = efme_evaluator_result(&result, evaluator);
+    if (status == EFME_OK) status = efme_result_text(result, &text);
+    if (status == EFME_OK) printf("%s", text), clean = efme_result_clean(result);
+    if (status == EFME_OK && c.out) what = c.out, status = write_result(result, c.out);
+    if (status == EFME_OK && c.out) printf("wrote %s/metrics.json, predictions.csv, log.txt\n", c.out);
+  }
+  int code = status == EFME_OK ? clean ? EXIT_DONE : EXIT_FLAGGED : program_failed("efme-loso", what, status);
+  efme_string_free(text);
+  efme_result_release(result);
+  efme_evaluator_release(evaluator);
+  efme_fold_plan_release(plan);
+  efme_recipe_release(recipe);
+  efme_model_release(start);
+  efme_dataset_release(data);
+  efme_context_release(context);
+  return code;
+}
