@@ -3,7 +3,7 @@
  * Each uses a plain Taylor series on a small interval, with what rounds away in the leading terms carried in a second
  * double ("hi + lo"). Only + - * / and the square root instruction are used, all correctly rounded by IEEE 754, and the
  * library is compiled without contraction, so results do not depend on the machine. Measured error against the C library's
- * (tests/util/test_math.c): below 0.6 ulp for exp, log, sin and cos, below 0.8 for pow; denormal results included. */
+ * (tests/util/test_math.c): below 0.8 ulp for each of them, denormal results included. */
 #include <float.h>
 #include <string.h>
 
