@@ -14,10 +14,6 @@
 
 #include "util/util.h"
 
-#ifndef EFME_MODULE_DIR
-#define EFME_MODULE_DIR ""
-#endif
-
 #define PREFIX "efme-"
 #define SUFFIX ".so"
 
