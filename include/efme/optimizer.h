@@ -35,16 +35,20 @@ typedef struct efme_optimizer_options {
   double weight_decay;   /* >= 0; ADAMW */
   double decay;          /* >= 0; TIME */
   double final_ratio;    /* [0, 1]; COSINE */
-  uint64_t warmup_steps; /* 0: none */
+  uint64_t warmup_steps; /* 0: none; EFME_WARMUP_EPOCH: as many as one epoch of the phase has */
 } efme_optimizer_options;
+
+/* Known only once data and batch are: efme_optimizer_rate leaves this warm-up out, training does not. */
+#define EFME_WARMUP_EPOCH UINT64_MAX
 
 #define EFME_OPTIMIZER_OPTIONS_INIT { sizeof(efme_optimizer_options), EFME_ADAM, EFME_SCHEDULE_CONSTANT, 1e-3, 0.9, 0.999, 1e-7, 0.9, 0.9, 0.01, 0.0, 0.0, 0 }
 
+/* options NULL: the defaults. Errors: ARGUMENT naming the field, NOMEM. */
 EFME_API efme_status efme_optimizer_create(efme_optimizer **out, efme_context *context, const efme_optimizer_options *options);
 EFME_API efme_optimizer *efme_optimizer_retain(efme_optimizer *optimizer);
 EFME_API void efme_optimizer_release(efme_optimizer *optimizer);
 EFME_API efme_status efme_optimizer_get_options(const efme_optimizer *optimizer, efme_optimizer_options *out);
-/* The learning rate of step t (from 1) of a phase of total steps. */
+/* The learning rate of step t (from 1) of a phase of total steps. 0 for NULL. */
 EFME_API double efme_optimizer_rate(const efme_optimizer *optimizer, uint64_t t, uint64_t total);
 
 #ifdef __cplusplus

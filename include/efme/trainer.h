@@ -19,7 +19,7 @@ typedef struct efme_recipe efme_recipe;
 typedef struct efme_trainer efme_trainer;
 
 typedef enum efme_bn_mode { EFME_BN_FIXED = 0, EFME_BN_UPDATE = 1 } efme_bn_mode;
-typedef enum efme_scope { EFME_SCOPE_HEAD = 0, EFME_SCOPE_ALL = 1 } efme_scope;
+typedef enum efme_scope { EFME_SCOPE_ALL = 0, EFME_SCOPE_HEAD = 1 } efme_scope;
 
 /* Sums over the ranks of a group, in rank order; the effective batch is ranks x batch, BN statistics stay local. */
 typedef struct efme_collectives {

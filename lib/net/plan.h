@@ -12,6 +12,7 @@
 #define EFME_NET_PLAN_H
 
 #include "backend/backend.h"
+#include "efme/trainer.h"
 #include "net/arch.h"
 #include "net/params.h"
 
@@ -22,13 +23,10 @@ enum efme_plan_mode {
   EFME_PLAN_TRAIN = 4     /* forward, loss, penalty, backward [, update] */
 };
 
-enum efme_plan_scope {
-  EFME_SCOPE_ALL = 0, /* every trainable tensor */
-  EFME_SCOPE_HEAD = 1 /* head/kernel and head/bias; the trunk runs as in INFER (BN folded), backward stops at the features */
-};
-
 struct efme_plan_options { /* zeros are legal everywhere but mode and max_batch */
-  uint32_t mode, scope;
+  uint32_t mode;
+  uint32_t scope; /* efme_scope. ALL: every trainable tensor. HEAD: head/kernel and head/bias; the trunk runs as in INFER (BN folded), backward stops
+                     at the features */
   uint32_t max_batch;
   uint32_t from_features; /* 1: the input is batched f32 [C] features, no trunk (scope HEAD where it trains) */
 
