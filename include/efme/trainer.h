@@ -76,7 +76,8 @@ typedef struct efme_phase {
  *   "paper-pretrain"  5 x (head lr 1e-3, all lr 1e-4), 100 epochs, patience 10, batch 16, BN fixed, focal loss (.27 .35 .38), flip and brightness
  *   "paper-transfer"  5 x head (15 epochs, patience 2, lr 1e-3), then 5 x all (20 epochs, patience 2, lr 1e-4, time decay 1e-6), batch 16, BN fixed
  *   "scratch"         all layers, BN updating, drop-connect 0.2, 20 epochs, batch 32, Adam 1e-3 with one epoch of warm-up and cosine, flip, brightness,
- *                     contrast, rotation 10, scale .1, shift .08, focal loss, no early stopping
+ *                     contrast, rotation 10, scale .1, shift .08, cross-entropy, no penalty, no early stopping (the paper's penalty and
+ *                     focal loss keep a network without ImageNet weights from learning: measured, docs/training.md)
  *   "head"            head only on cached features, 30 epochs, patience 5, lr 1e-3
  *   "fine-tune"       all layers for 3 epochs, BN fixed, lr 1e-4
  * The alpha of the three-class presets is used only where the classes are negative, positive, surprise. Warm-up of "scratch" is set when the number of steps is known. */
