@@ -1,0 +1,192 @@
+/* Whole reads, atomic writes, directories: each failure says which path and why, and leaves nothing behind. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "test.h"
+#include "util/util.h"
+
+static char root[64];
+static const struct efme_allocator *const libc_memory = &efme_allocator_libc;
+
+static const char *at(const char *name) {
+  static char path[4][600];
+  static int turn;
+  char *p = path[turn++ & 3];
+  snprintf(p, sizeof path[0], "%s/%s", root, name);
+  return p;
+}
+
+static int entries(const char *dir) {
+  int n = 0;
+  DIR *d = opendir(dir);
+  ck_assert_ptr_nonnull(d);
+  while (readdir(d)) n++;
+  closedir(d);
+  return n - 2;
+}
+
+static void setup(void) {
+  strcpy(root, "/tmp/efme-file-XXXXXX");
+  ck_assert_ptr_nonnull(mkdtemp(root));
+}
+
+static void teardown(void) {
+  char command[128];
+  snprintf(command, sizeof command, "rm -rf %s", root);
+  ck_assert_int_eq(system(command), 0);
+}
+
+static void expect_read_error(const char *path, uint64_t limit, efme_status status, const char *reason) {
+  uint8_t *data = (uint8_t *)1;
+  size_t size = 7;
+  ck_assert_int_eq(efme_file_read(&data, &size, libc_memory, path, limit), status);
+  ck_assert(data == (uint8_t *)1 && size == 7);
+  ck_assert_msg(strstr(efme_last_error(), path) && strstr(efme_last_error(), reason), "%s", efme_last_error());
+}
+
+START_TEST(round_trip) {
+  uint8_t *data;
+  size_t size;
+  ck_assert_int_eq(efme_file_write(libc_memory, at("f"), "hello", 5), EFME_OK);
+  ck_assert_int_eq(efme_file_read(&data, &size, libc_memory, at("f"), 5), EFME_OK);
+  ck_assert(size == 5 && memcmp(data, "hello", 6) == 0);
+  efme_mem_free(libc_memory, data);
+  ck_assert_int_eq(efme_file_write(libc_memory, at("f"), "", 0), EFME_OK); /* replaced */
+  ck_assert_int_eq(efme_file_read(&data, &size, libc_memory, at("f"), 0), EFME_OK);
+  ck_assert(size == 0 && data[0] == 0);
+  efme_mem_free(libc_memory, data);
+  ck_assert_int_eq(entries(root), 1);
+  struct stat st;
+  mode_t mask = umask(0);
+  umask(mask);
+  ck_assert_int_eq(stat(at("f"), &st), 0);
+  ck_assert_uint_eq(st.st_mode & 0777, 0666 & ~mask);
+}
+END_TEST
+
+START_TEST(read_errors) {
+  expect_read_error(at("absent"), 100, EFME_E_IO, "cannot open");
+  expect_read_error(root, 100, EFME_E_IO, "is a directory");
+  ck_assert_int_eq(mkfifo(at("pipe"), 0600), 0);
+  expect_read_error(at("pipe"), 100, EFME_E_IO, "not a regular file"); /* and does not wait */
+  expect_read_error("/dev/null", 100, EFME_E_IO, "not a regular file");
+  ck_assert_int_eq(efme_file_write(libc_memory, at("six"), "123456", 6), EFME_OK);
+  expect_read_error(at("six"), 5, EFME_E_LIMIT, "larger than the limit of 5 bytes");
+}
+END_TEST
+
+START_TEST(file_of_unknown_size) { /* /proc says 0 */
+  uint8_t *data;
+  size_t size;
+  ck_assert_int_eq(efme_file_read(&data, &size, libc_memory, "/proc/self/status", 1 << 20), EFME_OK);
+  ck_assert_uint_gt(size, 100);
+  ck_assert_uint_eq(strlen((char *)data), size);
+  efme_mem_free(libc_memory, data);
+  expect_read_error("/proc/self/status", 10, EFME_E_LIMIT, "limit of 10");
+}
+END_TEST
+
+START_TEST(old_file_until_commit) {
+  ck_assert_int_eq(efme_file_write(libc_memory, at("f"), "old", 3), EFME_OK);
+  struct efme_atomic_file f;
+  ck_assert_int_eq(efme_atomic_open(&f, libc_memory, at("f")), EFME_OK);
+  ck_assert(fcntl(f.fd, F_GETFD) & FD_CLOEXEC);
+  ck_assert_int_eq(efme_atomic_write(&f, "newer", 5), EFME_OK);
+  uint8_t *data;
+  size_t size;
+  ck_assert_int_eq(efme_file_read(&data, &size, libc_memory, at("f"), 10), EFME_OK);
+  ck_assert_str_eq((char *)data, "old");
+  efme_mem_free(libc_memory, data);
+  ck_assert_int_eq(efme_atomic_commit(&f), EFME_OK);
+  efme_atomic_abort(&f);
+  ck_assert_int_eq(efme_atomic_write(&f, "x", 1), EFME_E_STATE);
+  ck_assert_int_eq(efme_file_read(&data, &size, libc_memory, at("f"), 10), EFME_OK);
+  ck_assert_str_eq((char *)data, "newer");
+  efme_mem_free(libc_memory, data);
+  ck_assert_int_eq(efme_atomic_open(&f, libc_memory, at("f")), EFME_OK);
+  efme_atomic_write(&f, "lost", 4);
+  efme_atomic_abort(&f);
+  ck_assert_int_eq(entries(root), 1);
+  struct efme_atomic_file zero;
+  memset(&zero, 0, sizeof zero);
+  efme_atomic_abort(&zero);
+}
+END_TEST
+
+START_TEST(write_errors) {
+  struct efme_atomic_file f;
+  ck_assert_int_eq(efme_atomic_open(&f, libc_memory, at("no/such/f")), EFME_E_IO);
+  ck_assert_ptr_nonnull(strstr(efme_last_error(), "no/such/f"));
+  efme_atomic_abort(&f);
+  ck_assert_int_eq(efme_file_write(libc_memory, root, "x", 1), EFME_E_IO);
+  ck_assert_ptr_nonnull(strstr(efme_last_error(), "is a directory"));
+  ck_assert_int_eq(efme_file_write(libc_memory, "", "x", 1), EFME_E_IO);
+  ck_assert_int_eq(efme_atomic_open(&f, libc_memory, at("f")), EFME_OK);
+  int full = open("/dev/full", O_WRONLY); /* a disk without room */
+  if (full >= 0) {
+    dup2(full, f.fd);
+    close(full);
+    ck_assert_int_eq(efme_atomic_write(&f, "x", 1), EFME_E_IO);
+    ck_assert_ptr_nonnull(strstr(efme_last_error(), "cannot write"));
+    ck_assert_int_eq(efme_atomic_write(&f, "x", 1), EFME_E_IO);
+    ck_assert_int_eq(efme_atomic_commit(&f), EFME_E_IO);
+  }
+  efme_atomic_abort(&f);
+  ck_assert_int_eq(entries(root), 0);
+}
+END_TEST
+
+START_TEST(long_name) { /* the temporary's name does not grow with it */
+  char name[256];
+  memset(name, 'n', 255);
+  name[255] = '\0';
+  ck_assert_int_eq(efme_file_write(libc_memory, at(name), "x", 1), EFME_OK);
+  ck_assert_int_eq(access(at(name), F_OK), 0);
+}
+END_TEST
+
+START_TEST(relative_path) {
+  char before[600];
+  ck_assert_ptr_nonnull(getcwd(before, sizeof before));
+  ck_assert_int_eq(chdir(root), 0);
+  ck_assert_int_eq(efme_file_write(libc_memory, "plain", "x", 1), EFME_OK);
+  ck_assert_int_eq(efme_dir_create(libc_memory, "a/b"), EFME_OK);
+  ck_assert_int_eq(chdir(before), 0);
+  ck_assert_int_eq(access(at("plain"), F_OK), 0);
+  ck_assert_int_eq(access(at("a/b"), F_OK), 0);
+}
+END_TEST
+
+START_TEST(directories) {
+  ck_assert_int_eq(efme_dir_create(libc_memory, at("a/b//c/")), EFME_OK);
+  ck_assert_int_eq(efme_dir_create(libc_memory, at("a/b/c")), EFME_OK);
+  ck_assert_int_eq(efme_file_write(libc_memory, at("a/f"), "x", 1), EFME_OK);
+  ck_assert_int_eq(efme_dir_create(libc_memory, at("a/f")), EFME_E_IO);
+  ck_assert_ptr_nonnull(strstr(efme_last_error(), "is not a directory"));
+  ck_assert_int_eq(efme_dir_create(libc_memory, at("a/f/g")), EFME_E_IO);
+  ck_assert_int_eq(efme_dir_create(libc_memory, "/proc/efme/x"), EFME_E_IO);
+  static const char *const joins[][3] = {{"a", "b", "a/b"}, {"a/", "b", "a/b"}, {"", "b", "b"}, {"/", "b", "/b"}};
+  for (size_t i = 0; i < EFME_COUNT(joins); i++) {
+    char *p = efme_path_join(libc_memory, joins[i][0], joins[i][1]);
+    ck_assert_str_eq(p, joins[i][2]);
+    efme_mem_free(libc_memory, p);
+  }
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("util_file");
+  TCase *t = tcase_create("all");
+  suite_add_tcase(suite, t);
+  tcase_add_checked_fixture(t, setup, teardown);
+  tcase_add_test(t, round_trip);
+  tcase_add_test(t, read_errors);
+  tcase_add_test(t, file_of_unknown_size);
+  tcase_add_test(t, old_file_until_commit);
+  tcase_add_test(t, write_errors);
+  tcase_add_test(t, long_name);
+  tcase_add_test(t, relative_path);
+  tcase_add_test(t, directories);
+  return test_run(suite);
+}
