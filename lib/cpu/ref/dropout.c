@@ -13,7 +13,8 @@ efme_status efme_ref_dropout(const struct efme_ref_args *a) {
   if (x->n != a->batch) return efme_ref_bad(a, "X is not batched");
   for (int64_t i = 0; i < x->count; i++) {
     uint32_t word[4], e = (uint32_t)(i % size);
-    efme_philox(word, a->step->seed, EFME_RNG_DROPOUT, a->step->epoch, (uint32_t)((const int32_t *)a->t[EFME_T_ID].p)[i / size], stream | e >> 2);
+    efme_philox(word, a->step->seed, EFME_RNG_DROPOUT, a->step->epoch, (uint32_t)((const int32_t *)a->t[EFME_T_ID].p)[i / size],
+                stream | e >> 2);
     int drop = efme_unit_f32(word[e & 3]) < a->op->f[0];
     efme_ref_set(y, i, drop ? 0 : efme_ref_get(x, i) / (1 - (double)a->op->f[0]));
   }

@@ -1,8 +1,7 @@
 /* Depthwise convolution, X [B][H][W][C], W [kh][kw][C], Y [B][OH][OW][C]:
- *   DWCONV     Y[b,oy,ox,c] = act(BIAS[c] + sum over ky, kx of X[b,iy,ix,c] W[ky,kx,c]), iy = oy stride + ky - pad_top, ix alike, zero outside;
- *              POOL[b,c] = mean over oy, ox of Y before Y is rounded
- *   DWCONV_DX  DX[b,iy,ix,c] = sum over the (oy, ky), (ox, kx) that reach it of DY W
- *   DWCONV_DW  DW[ky,kx,c] += sum over b, oy, ox of X[b,iy,ix,c] DY[b,oy,ox,c] */
+ *   DWCONV     Y[b,oy,ox,c] = act(BIAS[c] + sum over ky, kx of X[b,iy,ix,c] W[ky,kx,c]), iy = oy stride + ky - pad_top, ix alike, zero
+ * outside; POOL[b,c] = mean over oy, ox of Y before Y is rounded DWCONV_DX  DX[b,iy,ix,c] = sum over the (oy, ky), (ox, kx) that reach it
+ * of DY W DWCONV_DW  DW[ky,kx,c] += sum over b, oy, ox of X[b,iy,ix,c] DY[b,oy,ox,c] */
 #include "cpu/ref/ref.h"
 
 static efme_status check(const struct efme_ref_args *a, int in, int out, int weight) {
@@ -11,7 +10,8 @@ static efme_status check(const struct efme_ref_args *a, int in, int out, int wei
   efme_status status;
   if (op->kh < 1 || op->kw < 1 || op->stride < 1) return efme_ref_bad(a, "kernel or stride below 1");
   if (x->n != y->n || x->c != y->c) return efme_ref_bad(a, "input and output differ in images or channels");
-  if ((status = efme_ref_need_count(a, weight, op->kh * op->kw * x->c)) || (status = efme_ref_need_count(a, EFME_T_BIAS, x->c))) return status;
+  if ((status = efme_ref_need_count(a, weight, op->kh * op->kw * x->c)) || (status = efme_ref_need_count(a, EFME_T_BIAS, x->c)))
+    return status;
   return efme_ref_need_shape(a, EFME_T_POOL, x->n, 1, 1, x->c);
 }
 

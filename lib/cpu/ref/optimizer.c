@@ -7,22 +7,22 @@
  * corrected; its SGD keeps the learning rate inside the velocity; its AdamW decays the weight before the update. */
 #include "cpu/ref/ref.h"
 
+#include "efme/optimizer.h"
 #include "util/util.h"
-
-enum { ADAM, ADAMW, SGD, RMSPROP };
 
 /* One element: w, g and the moments in, w and the moments out. */
 static void update(const struct efme_ref_args *a, double g, double *w, double *m, double *v) {
   const float *f = a->op->f;
   double lr = a->step->lr;
   switch (a->op->i[0]) {
-  case ADAMW: *w -= lr * f[3] * *w; /* fall through */
-  case ADAM:
+  case EFME_ADAMW:
+    *w -= lr * f[3] * *w; /* fall through */
+  case EFME_ADAM:
     *m = f[0] * *m + (1 - (double)f[0]) * g;
     *v = f[1] * *v + (1 - (double)f[1]) * g * g;
     *w -= lr * a->step->correct1 / efme_sqrt(a->step->correct2) * *m / (efme_sqrt(*v) + f[2]);
     break;
-  case SGD:
+  case EFME_SGD:
     *m = f[0] * *m - lr * g;
     *w += *m;
     break;
@@ -36,9 +36,9 @@ efme_status efme_ref_optimizer(const struct efme_ref_args *a) {
   const struct efme_ref_view *w = &a->t[EFME_T_W], *dw = &a->t[EFME_T_DW], *x = &a->t[EFME_T_X], *y = &a->t[EFME_T_Y];
   int64_t kind = a->op->i[0];
   efme_status status;
-  if (kind < ADAM || kind > RMSPROP) return efme_ref_bad(a, "i[0] is no optimizer kind");
-  if (kind != RMSPROP && !x->p) return efme_ref_bad(a, "first moment X is missing");
-  if (kind != SGD && !y->p) return efme_ref_bad(a, "second moment Y is missing");
+  if (kind < EFME_ADAM || kind > EFME_RMSPROP) return efme_ref_bad(a, "i[0] is no optimizer kind");
+  if (kind != EFME_RMSPROP && !x->p) return efme_ref_bad(a, "first moment X is missing");
+  if (kind != EFME_SGD && !y->p) return efme_ref_bad(a, "second moment Y is missing");
   if ((status = efme_ref_need_count(a, EFME_T_DW, w->count)) || (status = efme_ref_need_count(a, EFME_T_X, w->count)) ||
       (status = efme_ref_need_count(a, EFME_T_Y, w->count)))
     return status;

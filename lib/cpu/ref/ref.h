@@ -43,18 +43,20 @@ struct efme_ref_args {
 
 static inline double efme_ref_get(const struct efme_ref_view *v, int64_t i) {
   switch (v->dtype) {
-  case EFME_F32: return ((const float *)v->p)[i];
-  case EFME_F64: return ((const double *)v->p)[i];
-  case EFME_I32: return ((const int32_t *)v->p)[i];
-  default: return ((const uint8_t *)v->p)[i];
+  case EFME_F32:
+    return ((const float *)v->p)[i];
+  case EFME_F64:
+    return ((const double *)v->p)[i];
+  case EFME_I32:
+    return ((const int32_t *)v->p)[i];
+  default:
+    return ((const uint8_t *)v->p)[i];
   }
 }
 /* Outputs are floating point; efme_ref_run has checked it. */
 static inline void efme_ref_set(const struct efme_ref_view *v, int64_t i, double x) {
-  if (v->dtype == EFME_F64)
-    ((double *)v->p)[i] = x;
-  else
-    ((float *)v->p)[i] = (float)x;
+  if (v->dtype == EFME_F64) ((double *)v->p)[i] = x;
+  else ((float *)v->p)[i] = (float)x;
 }
 static inline void efme_ref_add(const struct efme_ref_view *v, int64_t i, double x) { efme_ref_set(v, i, efme_ref_get(v, i) + x); }
 /* An absent role counts as `absent`. */

@@ -42,8 +42,9 @@ static const struct {
     [EFME_OP_GROUP] = {"GROUP", 0, 0},
 };
 
-static const char *const role_names[EFME_T_COUNT] = {"X",    "Y",    "W",  "P",  "BIAS", "RES", "GATE", "SCALE", "SHIFT", "STAT", "GAMMA", "BETA",
-                                                     "MEAN", "VAR", "DY", "DX", "DW",   "DB",  "POOL", "SUMS",  "ID",    "STEP", "WS"};
+static const char *const role_names[EFME_T_COUNT] = {"X",     "Y",    "W",     "P",    "BIAS", "RES",  "GATE", "SCALE",
+                                                     "SHIFT", "STAT", "GAMMA", "BETA", "MEAN", "VAR",  "DY",   "DX",
+                                                     "DW",    "DB",   "POOL",  "SUMS", "ID",   "STEP", "WS"};
 
 const char *efme_ref_kind_name(int kind) { return kind > 0 && kind < EFME_OP_COUNT ? kinds[kind].name : "?"; }
 const char *efme_ref_role_name(int role) { return role >= 0 && role < EFME_T_COUNT ? role_names[role] : "?"; }
@@ -82,16 +83,16 @@ efme_status efme_ref_bad(const struct efme_ref_args *a, const char *what) {
 
 efme_status efme_ref_need_count(const struct efme_ref_args *a, int role, int64_t count) {
   if (!a->t[role].p || a->t[role].count == count) return EFME_OK;
-  return efme_fail(EFME_E_ARGUMENT, "reference %s: %s has %lld elements, not %lld", efme_ref_kind_name(a->op->kind), efme_ref_role_name(role),
-                   (long long)a->t[role].count, (long long)count);
+  return efme_fail(EFME_E_ARGUMENT, "reference %s: %s has %lld elements, not %lld", efme_ref_kind_name(a->op->kind),
+                   efme_ref_role_name(role), (long long)a->t[role].count, (long long)count);
 }
 
 efme_status efme_ref_need_shape(const struct efme_ref_args *a, int role, int64_t n, int64_t h, int64_t w, int64_t c) {
   const struct efme_ref_view *v = &a->t[role];
   if (!v->p || (v->n == n && v->h == h && v->w == w && v->c == c)) return EFME_OK;
   return efme_fail(EFME_E_ARGUMENT, "reference %s: %s is %lld x %lld x %lld x %lld, not %lld x %lld x %lld x %lld",
-                   efme_ref_kind_name(a->op->kind), efme_ref_role_name(role), (long long)v->n, (long long)v->h, (long long)v->w, (long long)v->c,
-                   (long long)n, (long long)h, (long long)w, (long long)c);
+                   efme_ref_kind_name(a->op->kind), efme_ref_role_name(role), (long long)v->n, (long long)v->h, (long long)v->w,
+                   (long long)v->c, (long long)n, (long long)h, (long long)w, (long long)c);
 }
 
 efme_status efme_ref_need_like(const struct efme_ref_args *a, int role, int like) {
