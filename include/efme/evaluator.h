@@ -36,8 +36,10 @@ typedef struct efme_fold_options {
 
 #define EFME_FOLD_OPTIONS_INIT { sizeof(efme_fold_options), EFME_VALIDATE_SUBJECTS, 0, 0.2, 1 }
 
-/* ---- plans: data, audited alike. Errors: MISMATCH naming subject or sample (one subject only, sample without subject, validation without a class is
- * not an error but is said in the audit), LEAK (a subject or content on both sides), ARGUMENT. options may be NULL ---- */
+/* ---- plans: data, audited alike, the same whatever the order of the dataset's rows. Creation decodes every image once for its content hash.
+ * Errors: MISMATCH naming subject, sample or class (one subject only, a sample without subject or class, a fold whose training samples lack a
+ * class that it tests), LEAK (a subject or content on both sides, naming both samples), ARGUMENT. Validation that cannot hold every class is no
+ * error: the audit says so. One dataset only: filter it first (efme_dataset_filter by "dataset"). options may be NULL ---- */
 EFME_API efme_status efme_fold_plan_loso(efme_fold_plan **out, const efme_dataset *dataset, const efme_fold_options *options);
 /* k folds of whole subjects, as even in samples as a greedy deal makes them. */
 EFME_API efme_status efme_fold_plan_grouped(efme_fold_plan **out, const efme_dataset *dataset, uint32_t k, const efme_fold_options *options);
@@ -49,10 +51,10 @@ EFME_API efme_status efme_fold_plan_custom(efme_fold_plan **out, const efme_data
 EFME_API efme_fold_plan *efme_fold_plan_retain(efme_fold_plan *plan);
 EFME_API void efme_fold_plan_release(efme_fold_plan *plan);
 EFME_API uint32_t efme_fold_plan_count(const efme_fold_plan *plan);
-/* "casme2/sub01", "fold 3", ... */
+/* LOSO: the subject, "casme2/sub01"; leave-one-dataset-out: the dataset; others: "fold 0" and on. NULL out of range. */
 EFME_API const char *efme_fold_plan_name(const efme_fold_plan *plan, uint32_t fold);
 typedef enum efme_fold_part { EFME_PART_TRAIN = 0, EFME_PART_VALIDATION = 1, EFME_PART_TEST = 2 } efme_fold_part;
-/* Sample indices of one part of one fold; valid as long as the plan. */
+/* Sample indices of one part of one fold, in the order of the canonical sample keys; valid as long as the plan. */
 EFME_API efme_status efme_fold_plan_part(const efme_fold_plan *plan, uint32_t fold, efme_fold_part part, const uint64_t **indices, uint64_t *count);
 
 /* ---- running ---- */
@@ -82,7 +84,23 @@ EFME_API uint32_t efme_evaluator_done(const efme_evaluator *evaluator);
 /* Errors: STATE while folds are missing (how many, the first's name); LEAK where the audit fails. */
 EFME_API efme_status efme_evaluator_result(efme_result **out, efme_evaluator *evaluator);
 
-/* ---- results ---- */
+/* ---- one model on data set apart (FER2013's PrivateTest): the same audit, no training ---- */
+typedef struct efme_evaluate_options {
+  size_t struct_size;
+  uint32_t refuse_unknown; /* 1: weights of unknown provenance are refused; 0: the audit says `unknown` */
+  uint32_t exclude_seen;   /* 0: one sample whose subject or content the weights have seen refuses the whole score (LEAK); 1: such samples are left
+                              out of the score, counted and flagged (FER2013 repeats 557 images across its splits) */
+  efme_progress_fn progress; /* "images"; may cancel */
+  void *progress_user;
+} efme_evaluate_options;
+
+#define EFME_EVALUATE_OPTIONS_INIT { sizeof(efme_evaluate_options), 0, 0, NULL, NULL }
+
+/* Errors: LEAK naming the sample or subject that the weights have seen (or where exclude_seen leaves nothing), MISMATCH (class names; a sample
+ * without class), those of reading and predicting. options may be NULL. */
+EFME_API efme_status efme_evaluate(efme_result **out, efme_model *model, const efme_dataset *tested, const efme_evaluate_options *options);
+
+/* ---- results: constant, any thread ---- */
 typedef struct efme_scores {
   size_t struct_size;
   uint32_t classes, classes_present; /* present: with at least one tested sample */
@@ -120,7 +138,7 @@ EFME_API uint64_t efme_result_count(const efme_result *result);
 EFME_API efme_status efme_result_tested(const efme_result *result, uint64_t index, efme_tested *out);
 EFME_API uint32_t efme_result_dataset_count(const efme_result *result);
 EFME_API const char *efme_result_dataset(const efme_result *result, uint32_t index);
-/* 1: nothing is wrong; 0: flags stand in the audit. */
+/* 1: nothing is wrong; 0: flags stand in the audit. docs/evaluation.md lists them. */
 EFME_API int efme_result_clean(const efme_result *result);
 /* metrics.json (scores, audit, recipe, start weights, device, versions), predictions.csv, the official MEGC2019 log, a text for people. NULL skips. */
 EFME_API efme_status efme_result_write(const efme_result *result, const char *json_path, const char *csv_path, const char *log_path);
@@ -130,15 +148,17 @@ EFME_API efme_status efme_result_audit_json(const efme_result *result, char **ou
 /* ---- scoring what others computed; no model needed ---- */
 /* Plain arrays: labels 0 .. classes-1. Errors: ARGUMENT naming the index. */
 EFME_API efme_status efme_score(efme_scores *out, const int32_t *truth, const int32_t *predicted, uint64_t count, uint32_t classes);
-/* An official log (`casme2 sub01`, then `EP02_01f 1 1`). expected may be NULL: else every sample of it must occur exactly once. A clip tested twice,
- * by a fold of another subject, or missing is a flag in the audit, and the scores over the distinct clips are printed beside. */
+/* An official log (`casme2 sub01`, then `EP02_01f 1 1`). class_names may be NULL (expected's, or "0", "1", ..). expected may be NULL: else every
+ * sample of it must occur exactly once. A clip tested twice, by a fold of another subject, or missing is a flag in the audit, and the scores over
+ * the distinct clips are printed beside. efme_result_write gives the log back byte for byte. Errors: IO, FORMAT naming file and line, MISMATCH. */
 EFME_API efme_status efme_result_from_log(efme_result **out, efme_context *context, const char *path, const char *const *class_names, uint32_t classes,
                                           const efme_dataset *expected);
-/* A CSV with columns dataset, subject, clip, truth, predicted (names or numbers), optional fold. */
+/* A CSV with columns dataset, subject, clip, truth, predicted (names or numbers), optional fold; others are passed over, so predictions.csv reads back
+ * (without its probabilities). */
 EFME_API efme_status efme_result_from_csv(efme_result **out, efme_context *context, const char *path, const char *const *class_names, uint32_t classes,
                                           const efme_dataset *expected);
 
-/* A row of a printed table against what is possible. Values NaN where not printed. */
+/* A row of a printed table against what is possible. Values NaN or negative where not printed. */
 typedef struct efme_printed_row {
   size_t struct_size;
   double uf1, uar, accuracy;
@@ -147,9 +167,12 @@ typedef struct efme_printed_row {
   uint32_t classes;
   uint32_t decimals;             /* printed digits after the point: rounding allowed */
 } efme_printed_row;
-#define EFME_PRINTED_ROW_INIT { sizeof(efme_printed_row), 0.0, 0.0, 0.0, NULL, NULL, NULL, NULL, 0, 3 }
-/* *out: one line for each finding ("UAR 1.178 exceeds 1: ...", "UAR equals mean precision", "per-fold average": ...), "" if the row is possible. */
+#define EFME_PRINTED_ROW_INIT { sizeof(efme_printed_row), -1.0, -1.0, -1.0, NULL, NULL, NULL, NULL, 0, 3 }
+/* *out: one line for each finding ("UAR 1.178 exceeds 1: ...", "UAR equals the mean precision ..."), "" if the row is possible. Release with efme_string_free. */
 EFME_API efme_status efme_check_printed_row(char **out, uint32_t *findings, const efme_printed_row *row);
+/* The same, and against the predictions that a log or CSV holds: a figure that these do not give is named, with what it is instead where that is
+ * recognised: mean precision, an average over folds, denominators that are not the tested counts, another mean. class_* and classes of row may be left out. */
+EFME_API efme_status efme_result_check_row(char **out, uint32_t *findings, const efme_result *result, const efme_printed_row *row);
 
 #ifdef __cplusplus
 }
