@@ -6,9 +6,12 @@ set -eu
 cd "$1"
 list=$(mktemp)
 trap 'rm -f "$list"' EXIT
-# file<TAB>included, for every quoted include and every <efme/...>
+# file, included, quoted or angle, for every #include
 find include lib cuda examples bench -type f \( -name '*.c' -o -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc' \) 2>/dev/null | sort |
-  while read -r file; do sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*["<]\([^">]*\)[">].*/\1/p' "$file" | sed "s|^|$file	|"; done >"$list"
+  while read -r file; do
+    sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"\([^"]*\)".*/\1	quoted/p; s/^[[:space:]]*#[[:space:]]*include[[:space:]]*<\([^>]*\)>.*/\1	angle/p' "$file" |
+      sed "s|^|$file	|"
+  done >"$list"
 
 awk -F '\t' '
 BEGIN {
@@ -43,7 +46,11 @@ function folder_of(path, parts, n) {
   else if (name ~ /^backend\/context\.h$/) target = "context.h"
   else if (name ~ /^\.\.\//) { print "FAIL: " $1 " includes " name ": write the path from lib/"; bad++; next }
   else if (name ~ /\//) { split(name, p, "/"); target = p[1]; if (!(target in may)) next } # a system or third-party header
-  else next # beside the file itself, or a system header
+  else { # beside the file itself, or a system header
+    here = $1; sub(/[^\/]*$/, name, here)
+    if ($3 == "quoted" && system("test -f \"" here "\"") != 0) { print "FAIL: " $1 " includes \"" name "\", which does not lie beside it"; bad++ }
+    next
+  }
   if (!(from in may)) { print "FAIL: " $1 ": no rule for folder " from; bad++; next }
   # cpu/ref is part of cpu, and so on: own folder is always allowed.
   if (target == from || (target ~ /\.h$/ && from == "backend")) next
