@@ -23,6 +23,20 @@ struct efme_model {
   size_t metadata_count, metadata_capacity;
 };
 
+/* A model with one reference, its table, zero weights, its class names and an empty provenance, known or not. Checks arch and names. */
+efme_status efme_model_new(struct efme_model **out, struct efme_context *context, const struct efme_arch *arch, const char *const *class_names,
+                           int provenance_known);
+/* An exact copy, with one reference. */
+efme_status efme_model_copy(struct efme_model **out, const struct efme_model *model);
+/* Draws Keras' initial values for all tensors, or for the head alone (init.c). */
+void efme_model_init_weights(struct efme_model *model, uint64_t seed, int head_only);
+/* A predictor, trainer or evaluator holds its model: a reference, and users counted. BUSY while another thread changes it. */
+efme_status efme_model_hold(struct efme_model *model);
+void efme_model_unhold(struct efme_model *model); /* NULL allowed */
+/* Around every change of weights or metadata; begin answers BUSY, with a text, while the model is held or being changed. */
+efme_status efme_model_change_begin(struct efme_model *model);
+void efme_model_change_end(struct efme_model *model);
+
 uint64_t efme_model_checksum(const struct efme_model *model); /* efme_hash64 of the weights, gaps excluded by being zero */
 
 #endif
