@@ -6,9 +6,8 @@
 #include "efme/model.h"
 #include "net/build.h"
 
-static efme_status check(const struct efme_arch *arch, const struct efme_plan_options *o) {
+static efme_status check(const struct efme_plan_options *o) {
   int train = o->mode == EFME_PLAN_TRAIN;
-  (void)arch;
   if (o->mode < EFME_PLAN_FEATURES || o->mode > EFME_PLAN_TRAIN) return efme_fail(EFME_E_ARGUMENT, "plan: mode %u is not known", (unsigned)o->mode);
   if (o->scope > EFME_SCOPE_HEAD) return efme_fail(EFME_E_ARGUMENT, "plan: scope %u is not known", (unsigned)o->scope);
   if (o->max_batch < 1 || o->max_batch > 4096) return efme_fail(EFME_E_ARGUMENT, "plan: max_batch is %u, must be 1..4096", (unsigned)o->max_batch);
@@ -130,7 +129,7 @@ static efme_status find_unbound(const struct efme_builder *b) {
 static efme_status build(struct efme_builder *b, const struct efme_plan_options *options) {
   struct efme_plan *p = b->plan;
   efme_status status = efme_arch_blocks(b->blocks, &b->block_count, &p->arch);
-  if (!status) status = check(&p->arch, options);
+  if (!status) status = check(options);
   if (!status) status = efme_params_create(&p->params, p->allocator, &p->arch);
   if (!status) status = load_taps(b, options);
   if (status) return status;
@@ -145,8 +144,8 @@ efme_status efme_plan_create(struct efme_plan **out, const struct efme_allocator
   struct efme_plan *p = efme_mem_calloc(a, 1, sizeof *p, "plan");
   struct efme_builder *b = efme_mem_calloc(a, 1, sizeof *b, "plan");
   efme_status status = p && b ? EFME_OK : EFME_E_NOMEM;
+  if (p) p->allocator = a;
   if (!status) {
-    p->allocator = a;
     p->arch = *arch;
     p->options = *options;
     p->options.taps = NULL;
@@ -160,7 +159,7 @@ efme_status efme_plan_create(struct efme_plan **out, const struct efme_allocator
   }
   efme_mem_free(a, b);
   if (status) {
-    efme_plan_free(p ? p : NULL);
+    efme_plan_free(p);
     return status;
   }
   *out = p;
@@ -168,7 +167,7 @@ efme_status efme_plan_create(struct efme_plan **out, const struct efme_allocator
 }
 
 void efme_plan_free(struct efme_plan *p) {
-  if (!p || !p->allocator) return;
+  if (!p) return;
   const struct efme_allocator *a = p->allocator;
   efme_params_free(&p->params, a);
   efme_mem_free(a, p->prepare.ops);

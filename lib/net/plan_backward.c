@@ -64,8 +64,8 @@ static struct efme_tensor bn_backward(struct efme_builder *b, const struct efme_
 }
 
 static void tap_gradient(struct efme_builder *b, const char *layer, const char *suffix, struct efme_tensor t, int inner) {
-  char name[64] = "grad:";
-  efme_b_join(name + 5, layer, "");
+  char name[64];
+  efme_b_join(name, "grad:", layer);
   efme_b_tap(b, name, suffix, t, inner);
 }
 
