@@ -58,8 +58,8 @@ static void *stb_realloc(void *ptr, size_t old, size_t size) {
 #define STBI_REALLOC_SIZED(ptr, old, size) stb_realloc(ptr, old, size)
 #define STBI_FREE(ptr) stb_free(ptr)
 #define STBI_MAX_DIMENSIONS 65536
+#pragma GCC diagnostic ignored "-Wunused-function" /* told at the end of the file, so not within push and pop */
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #pragma GCC diagnostic ignored "-Wunused-but-set-variable"
 #pragma GCC diagnostic ignored "-Wsign-compare"

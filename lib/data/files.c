@@ -1,0 +1,125 @@
+/* Samples that are image files: reading one, listing folders in byte order, and the bookkeeping that readers share. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "data/dataset.h"
+
+static efme_status read_file(struct efme_store *s, uint64_t record, efme_image **out) {
+  return efme_image_load(out, s->context, s->records[record].path, &s->image);
+}
+
+const struct efme_source efme_file_source = {read_file, NULL, NULL};
+
+efme_status efme_reader_options(efme_dataset_options *out, efme_image_options *image, const efme_dataset_options *options) {
+  static const efme_dataset_options defaults = EFME_DATASET_OPTIONS_INIT;
+  efme_status status = efme_options_load(out, sizeof *out, options, &defaults, "efme_dataset_options");
+  if (status) return status;
+  if (out->lenient > 1) return efme_fail(EFME_E_ARGUMENT, "efme_dataset_options.lenient: %u is not 0 or 1", out->lenient);
+  if (out->reserved) return efme_fail(EFME_E_ARGUMENT, "efme_dataset_options.reserved is not 0");
+  return efme_image_options_load(image, out->image);
+}
+
+efme_status efme_reading_skip(struct efme_reading *r, efme_status status) {
+  if (!status || status == EFME_E_NOMEM || status == EFME_E_CANCELLED || !r->options.lenient) return status;
+  char text[512];
+  efme_error_save(text);
+  efme_context_log(r->context, EFME_LOG_WARNING, "left out: %s", text);
+  r->left_out++;
+  return EFME_OK;
+}
+
+efme_status efme_reading_step(struct efme_reading *r, uint64_t done) {
+  r->done = done;
+  if (r->options.progress && r->options.progress(r->what, done, r->total, r->options.progress_user))
+    return efme_fail(EFME_E_CANCELLED, "cancelled after %llu %s", (unsigned long long)done, r->what);
+  return EFME_OK;
+}
+
+efme_status efme_reading_end(struct efme_reading *r) {
+  if (r->left_out) efme_context_log(r->context, EFME_LOG_WARNING, "%llu bad %s left out", (unsigned long long)r->left_out, r->what);
+  r->total = r->done;
+  return efme_reading_step(r, r->done);
+}
+
+int efme_is_folder(const char *path) {
+  struct stat st;
+  return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int efme_is_image_name(const char *name) {
+  static const char *const endings[] = {".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm", ".pnm"};
+  const char *dot = strrchr(name, '.');
+  for (size_t i = 0; dot && i < EFME_COUNT(endings); i++)
+    if (!strcasecmp(dot, endings[i])) return 1;
+  return 0;
+}
+
+/* d_type where the file system tells, else a stat. */
+static int is_kind(const struct efme_allocator *a, const char *folder, const struct dirent *e, enum efme_list_kind kind) {
+  if (e->d_type == DT_DIR) return kind == EFME_LIST_FOLDERS;
+  if (e->d_type == DT_REG) return kind == EFME_LIST_FILES;
+  char *path = efme_path_join(a, folder, e->d_name);
+  if (!path) return -1;
+  struct stat st;
+  int is = stat(path, &st) == 0 && (kind == EFME_LIST_FOLDERS ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode));
+  efme_mem_free(a, path);
+  return is;
+}
+
+static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+/* text: names one after the other. The list and a copy of the names become one block. */
+static efme_status make_list(char ***out, const struct efme_allocator *a, const struct efme_text *text, size_t count) {
+  char **list = efme_mem_alloc(a, (count + 1) * sizeof *list + text->size + 1, "folder listing");
+  if (!list) return EFME_E_NOMEM;
+  char *p = (char *)(list + count + 1);
+  if (text->size) memcpy(p, text->data, text->size);
+  for (size_t i = 0; i < count; i++, p += strlen(p) + 1) list[i] = p;
+  list[count] = NULL;
+  qsort(list, count, sizeof *list, by_name);
+  *out = list;
+  return EFME_OK;
+}
+
+efme_status efme_list_folder(char ***out, size_t *count, const struct efme_allocator *a, const char *path, enum efme_list_kind kind) {
+  DIR *dir = opendir(path);
+  if (!dir) {
+    int e = errno;
+    return efme_fail(EFME_E_IO, "%s: cannot open folder: %s", path, e == ENOENT ? "it does not exist" : e == ENOTDIR ? "it is not a folder" : e == EACCES ? "permission denied" : "error");
+  }
+  struct efme_text names;
+  efme_text_init(&names, a);
+  size_t n = 0;
+  efme_status status = EFME_OK;
+  for (struct dirent *e; !status;) {
+    errno = 0;
+    if (!(e = readdir(dir))) {
+      if (errno) status = efme_fail(EFME_E_IO, "%s: cannot read folder", path);
+      break;
+    }
+    if (e->d_name[0] == '.') continue;
+    int wanted = is_kind(a, path, e, kind);
+    if (wanted < 0) status = EFME_E_NOMEM;
+    if (wanted <= 0) continue;
+    efme_text_add_n(&names, e->d_name, strlen(e->d_name) + 1);
+    if (names.failed) status = efme_fail(EFME_E_NOMEM, "out of memory: listing %s", path);
+    n++;
+  }
+  closedir(dir);
+  if (!status) status = make_list(out, a, &names, n);
+  if (!status) *count = n;
+  efme_text_free(&names);
+  return status;
+}
+
+efme_status efme_store_add_file(struct efme_store *s, struct efme_row *row) {
+  struct stat st;
+  if (stat(row->path, &st)) return efme_fail(EFME_E_IO, "%s: %s", row->path, errno == ENOENT ? "no such file" : "cannot be opened");
+  if (!S_ISREG(st.st_mode)) return efme_fail(EFME_E_IO, "%s: is not a regular file", row->path);
+  if (st.st_size == 0) return efme_fail(EFME_E_FORMAT, "%s: the file is empty", row->path);
+  return efme_store_add(s, row);
+}
