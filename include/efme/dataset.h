@@ -3,8 +3,9 @@
  * A dataset never changes: every view (labels mapped, filtered, balanced, split) is a new handle that shares the storage
  * of its parent. Datasets may be used from any threads at once. A sample keeps its native label; a label map makes the
  * classes of a view. Subjects are canonical keys `dataset/subject` ("casme2/sub01", "samm/006", "ckplus/S005"), compared
- * whole. Samples are kept in the reader's order; everything that depends on order uses the canonical sample key
- * `dataset/subject/clip`, so that shuffling rows of a file changes nothing. */
+ * whole. Samples are kept in the reader's order (folders: byte order of the names) and have a canonical key
+ * `dataset/subject/clip` each, unique in a dataset; rows of FER2013, which have no names, are keyed by a hash of what they
+ * hold. Keys and fingerprint do not depend on the order of rows; what is drawn by seed goes by position in the view. */
 #ifndef EFME_DATASET_H
 #define EFME_DATASET_H
 
@@ -41,7 +42,7 @@ typedef struct efme_sample {
 
 typedef struct efme_dataset_options {
   size_t struct_size;
-  efme_progress_fn progress;  /* "rows" or "files"; may cancel */
+  efme_progress_fn progress;  /* "rows" or "files", total 0 until it is known; may cancel */
   void *progress_user;
   const efme_image_options *image; /* limits for decoding, NULL: defaults */
   uint32_t lenient;           /* 0: the first bad row or file is an error; 1: it is logged, counted and left out */
@@ -84,12 +85,13 @@ EFME_API efme_status efme_dataset_synthetic_truth(const efme_dataset *dataset, u
 
 /* A dataset of the host program. `describe` is called once for each index at creation, in order, on the calling thread; it
  * fills *sample (strings are copied after it returns). `read` may be called later from any thread, also at the same time
- * for different indices, and makes the image with efme_image_from_pixels or efme_image_decode. Non-EFME_OK stops the work. */
+ * for different indices, and makes the image with efme_image_from_pixels or efme_image_decode. Non-EFME_OK stops the work.
+ * sample->subject may be the canonical key or the name below its dataset; dataset NULL or "": "host"; clip NULL or "": the index. */
 typedef struct efme_dataset_callbacks {
   size_t struct_size;
   uint64_t count;
   efme_status (*describe)(efme_sample *sample, uint64_t index, void *user);
-  efme_status (*read)(efme_image **out, efme_context *context, uint64_t index, void *user);
+  efme_status (*read)(efme_image **out, efme_context *context, uint64_t index, void *user); /* the caller of read owns *out */
   void (*destroy)(void *user); /* when the last view is gone; may be NULL */
   void *user;
   const char *const *class_names; /* meaning of sample->label; NULL: from native_label, alphabetical */
@@ -135,17 +137,20 @@ typedef struct efme_label_map {
 EFME_API const efme_label_map *efme_label_map_builtin(const char *name);
 /* A native label that no rule names is EFME_E_MISMATCH with its name. */
 EFME_API efme_status efme_dataset_map_labels(efme_dataset **out, const efme_dataset *dataset, const efme_label_map *map);
-/* Samples whose column equals value ("split", "dataset", "subject", "label" = class name, "native_label", "clip" or a manifest's column); invert keeps the others. */
+/* Samples whose column equals value ("split", "dataset", "subject", "label" = class name, "native_label", "clip" or a manifest's column); invert keeps the others.
+ * Errors: NOT_FOUND where there is no such column or nothing is left. */
 EFME_API efme_status efme_dataset_filter(efme_dataset **out, const efme_dataset *dataset, const char *column, const char *value, int invert);
 /* per_class samples of each class (0: as many as the smallest has), those with the smallest philox(seed, BALANCE, 0, position, 0), in the parent's order.
  * Errors: MISMATCH where a class has too few. */
 EFME_API efme_status efme_dataset_balance(efme_dataset **out, const efme_dataset *dataset, uint64_t per_class, uint64_t seed);
-/* second gets floor(ratio * n) of each class, at random; first the rest. Both or neither are set. ratio in (0, 1). */
+/* second gets floor(ratio * n) of each class, those with the smallest philox(seed, SPLIT, 0, position, 0); first the rest. Both or neither are
+ * set. ratio in (0, 1). Errors: MISMATCH where second would be empty. */
 EFME_API efme_status efme_dataset_split(efme_dataset **first, efme_dataset **second, const efme_dataset *dataset, double ratio, uint64_t seed);
-/* Whole subjects at random until second has at least ratio of the samples and every class that more than one subject has; no subject is in both.
- * Errors: MISMATCH where there are fewer than two subjects or samples without subject. */
+/* Whole subjects move to second, in the order of philox(seed, SPLIT, 0, index of the subject in byte order, 1), until it has at least ratio of
+ * the samples and every class that more than one subject has; no subject is in both. A subject stays where first would lose a class by it.
+ * Errors: MISMATCH where there are fewer than two subjects or samples without subject, or nothing can move. */
 EFME_API efme_status efme_dataset_split_subjects(efme_dataset **first, efme_dataset **second, const efme_dataset *dataset, double ratio, uint64_t seed);
-/* The samples at indices, in that order; an index may not repeat. */
+/* The samples at indices, in that order; at least one, and an index may not repeat. */
 EFME_API efme_status efme_dataset_subset(efme_dataset **out, const efme_dataset *dataset, const uint64_t *indices, uint64_t count);
 /* One after the other; same classes needed; equal sample keys are EFME_E_MISMATCH. */
 EFME_API efme_status efme_dataset_concat(efme_dataset **out, const efme_dataset *const *datasets, uint32_t count);

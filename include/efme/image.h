@@ -1,7 +1,7 @@
 /* Images: decoded pixels, 8 bits a channel, grey or RGB.
  *
  * Formats: JPEG, PNG, BMP, PNM (binary PGM and PPM). EXIF orientation is applied. Alpha is dropped, 16-bit samples keep
- * their high byte, palettes are expanded. An image never changes after it was made: it may be shared by threads. */
+ * their high byte, palettes are expanded. No side is longer than 65536. An image never changes after it was made: it may be shared by threads. */
 #ifndef EFME_IMAGE_H
 #define EFME_IMAGE_H
 
@@ -36,7 +36,7 @@ typedef struct efme_image_info {
   uint32_t width, height; /* pixels, >= 1, after orientation */
   uint32_t channels;      /* 1 grey, 3 RGB */
   uint32_t orientation;   /* EXIF value found, 1..8; 1 where none */
-  char decoder[32];       /* "stb_image 2.27", "libjpeg-turbo 2.1.5", "pixels", "synthetic" */
+  char decoder[32];       /* "stb_image 2.27", "libjpeg-turbo 2.1.5", "libpng 1.6.39", "efme pnm", "pixels", "synthetic" */
 } efme_image_info;
 
 #define EFME_IMAGE_INFO_INIT { sizeof(efme_image_info), 0, 0, 0, 0, "" }

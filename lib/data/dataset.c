@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "data/dataset.h"
+#include "data/loader.h"
 
 efme_dataset *efme_dataset_new(efme_context *context, uint64_t count, uint32_t stores) {
   const struct efme_allocator *a = efme_context_allocator(context);

@@ -1,4 +1,5 @@
 /* Stores: records and their keys, from the first row to the check that no key stands twice. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "data/dataset.h"
