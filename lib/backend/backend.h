@@ -124,7 +124,8 @@ enum efme_role {
  * EMA               Y = d Y + (1-d) X, d = step.ema_decay. X, Y, STEP
  * FOLD              Y = W * s, BIAS = BETA - MEAN s, s = GAMMA/sqrt(VAR + f[1]) along the last dimension. W, GAMMA, BETA, MEAN, VAR, Y, BIAS
  * PACK              P = backend's own layout of matrix X [K][N] (flag TRANSPOSED: for use by MATMUL TRANSPOSED) of efme_op_needs.packed bytes
- * GROUP             the next n_children ops as one fused op; see efme_backend_api.supports */
+ * GROUP             the next n_children ops as one fused op; see efme_backend_api.supports. [WS]. Once claimed, its leaves have no WS of their own, and
+ *                   ACT tensors that only they touch have no memory: bit 62 of the offset is set, equal offsets name the same tensor. */
 enum efme_op_kind {
   EFME_OP_FILL = 1, EFME_OP_ADD, EFME_OP_INPUT, EFME_OP_CONV, EFME_OP_CONV_DW, EFME_OP_MATMUL, EFME_OP_MATMUL_DW,
   EFME_OP_DWCONV, EFME_OP_DWCONV_DX, EFME_OP_DWCONV_DW, EFME_OP_BN_STAT, EFME_OP_BN_ACT, EFME_OP_BN_REDUCE,

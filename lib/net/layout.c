@@ -70,13 +70,13 @@ static uint64_t place(struct efme_value **order, size_t count, struct placed *do
   return total;
 }
 
-/* A value inside a group has no memory: its offset is one that no region can have. */
-#define NOWHERE 0xffffffffffffffc0u
+/* A value inside a group has no memory, only a name that its leaves share (backend.h, GROUP). */
+#define INNER (UINT64_C(1) << 62)
 
 static void rewrite_tensor(const struct efme_builder *b, struct efme_tensor *t) {
   if (t->arena != EFME_ARENA_ACT) return;
   const struct efme_value *v = &b->values[t->offset / 64];
-  t->offset = v->inner ? NOWHERE : v->offset;
+  t->offset = v->inner ? INNER | t->offset : v->offset;
 }
 
 static void rewrite(const struct efme_builder *b, struct efme_plan_list *list) {

@@ -84,15 +84,26 @@ struct distance golden_distance(const double *ours, const float *golden, size_t 
   return d;
 }
 
-void golden_judge(const char *what, const char *name, const double *reference, const double *f32, const float *golden, size_t count) {
+void golden_judge(const char *what, const char *name, const double *reference, const double *f32, const float *golden, size_t count, double floor) {
   struct distance r = golden_distance(reference, golden, count);
   double limit = 4 * r.most + 2e-6 * r.scale;
   printf("%-10s %-40s max %.3e  double reference off by %.2e", what, name, r.scale, r.most);
   if (f32) printf("  float32 off by %.2e of %.2e", golden_distance(f32, golden, count).most, limit);
   printf("\n");
-  ck_assert_msg(r.most <= 1e-4 * r.scale + 1e-12, "%s %s: the double reference is %g away from the golden tensor of size %g", what, name, r.most, r.scale);
+  ck_assert_msg(r.most <= 1e-4 * r.scale + floor, "%s %s: the double reference is %g away from the golden tensor of size %g", what, name, r.most, r.scale);
   if (f32) {
     struct distance d = golden_distance(f32, golden, count);
     ck_assert_msg(d.most <= limit, "%s %s: float32 is %g away, %g allowed", what, name, d.most, limit);
   }
+}
+
+double golden_most(const struct golden *g, const char *prefix) {
+  double most = 0;
+  void *state = NULL;
+  for (const char *n; (n = golden_next(g, prefix, &state));) {
+    size_t count;
+    const float *v = golden_f32(g, n, &count);
+    for (size_t i = 0; i < count; i++) most = fmax(most, fabs((double)v[i]));
+  }
+  return most;
 }

@@ -56,10 +56,10 @@ static void infer(const struct variant *v, int tapped) {
   }
   rig_get(&ref, &ref.plan->logits, a, count);
   if (cpu) rig_get(&f32, &f32.plan->logits, b, count);
-  golden_judge(v->name, "logits", a, cpu ? b : NULL, logits, count);
+  golden_judge(v->name, "logits", a, cpu ? b : NULL, logits, count, 0);
   rig_get(&ref, &ref.plan->probabilities, a, count);
   if (cpu) rig_get(&f32, &f32.plan->probabilities, b, count);
-  golden_judge(v->name, "probs", a, cpu ? b : NULL, probs, count);
+  golden_judge(v->name, "probs", a, cpu ? b : NULL, probs, count, 0);
   for (uint32_t i = 0; i < o.tap_count; i++) {
     char name[64];
     double *p, *q = NULL;
@@ -69,7 +69,7 @@ static void infer(const struct variant *v, int tapped) {
     get_tap(&ref, taps[i], batch, &p, &m);
     ck_assert_uint_eq(n, m);
     if (cpu) get_tap(&f32, taps[i], batch, &q, &m);
-    golden_judge(v->name, name, p, q, golden, n);
+    golden_judge(v->name, name, p, q, golden, n, 0);
     free(p);
     free(q);
   }
