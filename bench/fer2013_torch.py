@@ -11,7 +11,7 @@ import numpy as np, torch, torch.nn.functional as F
 from torch_model import Net
 p = argparse.ArgumentParser(); p.add_argument("csv"); p.add_argument("out")
 p.add_argument("--seed", type=int, default=0); p.add_argument("--epochs", type=int, default=20); p.add_argument("--threads", type=int, default=1)
-p.add_argument("--batch", type=int, default=32); p.add_argument("--lr", type=float, default=1e-3)
+p.add_argument("--batch", type=int, default=32); p.add_argument("--lr", type=float, default=2e-3)
 a = p.parse_args(); torch.set_num_threads(a.threads); torch.manual_seed(a.seed)
 
 def philox(index, purpose, seed):
@@ -54,7 +54,7 @@ for e in range(a.epochs):
         warm = min(1., (t + 1) / steps)
         for g in opt.param_groups: g["lr"] = a.lr * warm * .5 * (1 + math.cos(math.pi * t / total))
         l = F.cross_entropy(net(augment(xt[q][:, None].float())), y)
-        opt.zero_grad(); l.backward(); opt.step(); t += 1; s += float(l) * len(q)
+        opt.zero_grad(); l.backward(); opt.step(); t += 1; s += float(l.detach()) * len(q)
     print(f"seed {a.seed} epoch {e + 1} loss {s / len(yt):.4f} {time.time() - t0:.0f} s", flush=True)
 net.eval(); R = dict(seed=a.seed, epochs=a.epochs, batch=a.batch, lr=a.lr, threads=a.threads, seconds=round(time.time() - t0), torch=torch.__version__)
 for u in ("PublicTest", "PrivateTest"):

@@ -35,7 +35,7 @@ class Net(nn.Module):
         super().__init__(); b, L = 0, [Conv(3, 32, 3, 2), bn(32), nn.SiLU()]
         for r, k, st, e, i, o in STAGES[:cut]:
             for j in range(r): L.append(MB(o if j else i, o, k, 1 if j else st, e, .2 * b / 16)); b += 1
-        s.f = nn.Sequential(*L); s.fc = nn.Linear(STAGES[cut - 1][5], 3); w = math.sqrt(3 * (1 / 3) / 3)
+        s.f = nn.Sequential(*L); s.fc = nn.Linear(STAGES[cut - 1][5], 3); w = math.sqrt(6 / (s.fc.in_features + 3))   # Keras' Dense: Glorot uniform
         nn.init.uniform_(s.fc.weight, -w, w); nn.init.zeros_(s.fc.bias)
         s.register_buffer("m", torch.tensor([.485, .456, .406]).view(1, 3, 1, 1)); s.register_buffer("d", torch.tensor([.229, .224, .225]).view(1, 3, 1, 1))
     def forward(s, x): return s.fc(F.dropout(s.f(((x / 255).expand(-1, 3, -1, -1) - s.m) / s.d).mean((2, 3)), .5, s.training))

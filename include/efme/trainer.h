@@ -75,11 +75,11 @@ typedef struct efme_phase {
 /* Presets, each a starting point to change:
  *   "paper-pretrain"  5 x (head lr 1e-3, all lr 1e-4), 100 epochs, patience 10, batch 16, BN fixed, focal loss (.27 .35 .38), flip and brightness
  *   "paper-transfer"  5 x head (15 epochs, patience 2, lr 1e-3), then 5 x all (20 epochs, patience 2, lr 1e-4, time decay 1e-6), batch 16, BN fixed
- *   "scratch"         all layers, BN updating, drop-connect 0.2, 20 epochs, batch 32, Adam 1e-3 with one epoch of warm-up and cosine, flip, brightness,
+ *   "scratch"         all layers, BN updating, drop-connect 0.2, 20 epochs, batch 32, Adam 2e-3 with one epoch of warm-up and cosine, flip, brightness,
  *                     contrast, rotation 10, scale .1, shift .08, cross-entropy, no penalty, no early stopping (the paper's penalty and
  *                     focal loss keep a network without ImageNet weights from learning: measured, docs/training.md)
- *   "head"            head only on cached features, 30 epochs, patience 5, lr 1e-3
- *   "fine-tune"       all layers for 3 epochs, BN fixed, lr 1e-4
+ *   "head"            head only on cached features, 30 epochs, patience 5, lr 1e-3, loss and augmentation of "scratch"
+ *   "fine-tune"       all layers for 3 epochs, BN fixed, lr 1e-4, loss and augmentation of "scratch"
  * The alpha of the three-class presets is used only where the classes are negative, positive, surprise. Warm-up of "scratch" is set when the number of steps is known. */
 EFME_API efme_status efme_recipe_create(efme_recipe **out, efme_context *context, const char *preset);
 EFME_API efme_recipe *efme_recipe_retain(efme_recipe *recipe);
