@@ -134,6 +134,9 @@ efme_status efme_validate(struct efme_trainer *t, struct efme_validated *out);
 /* All that efme_trainer_run does between its argument checks. */
 efme_status efme_train_run(struct efme_trainer *t);
 
+/* ---- publish.c ---- */
+efme_status efme_train_publish(efme_model **out, const struct efme_trainer *t);
+
 /* ---- weights.c: host and device ---- */
 /* The weights that count: averaged where EMA is on and a phase runs. params.total floats. */
 efme_status efme_weights_read(const struct efme_trainer *t, float *out);
