@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "backend/context.h"
+#include "eval/key.h"
 #include "eval/printed.h"
 #include "eval/result.h"
 #include "eval/scores.h"
@@ -61,8 +62,9 @@ uint64_t efme_result_count(const efme_result *result) { return result ? result->
 efme_status efme_result_tested(const efme_result *result, uint64_t index, efme_tested *out) {
   if (!result) return efme_fail(EFME_E_ARGUMENT, "efme_result_tested: result is NULL");
   if (index >= result->count)
-    return efme_fail(EFME_E_ARGUMENT, "efme_result_tested: index %llu, there are %zu tested samples", (unsigned long long)index, result->count);
-  const struct efme_row *row = &result->rows[index];
+    return efme_fail(EFME_E_ARGUMENT, "efme_result_tested: index %llu, there are %zu tested samples", (unsigned long long)index,
+                     result->count);
+  const struct efme_outcome *row = &result->rows[index];
   efme_tested t = EFME_TESTED_INIT;
   t.key = row->key;
   t.dataset = row->dataset;
@@ -95,7 +97,9 @@ static efme_status export_form(const efme_result *result, char **out, form_fn fo
   return status;
 }
 
-efme_status efme_result_text(const efme_result *result, char **out) { return export_form(result, out, efme_result_report, "efme_result_text"); }
+efme_status efme_result_text(const efme_result *result, char **out) {
+  return export_form(result, out, efme_result_report, "efme_result_text");
+}
 
 efme_status efme_result_audit_json(const efme_result *result, char **out) {
   return export_form(result, out, efme_result_audit, "efme_result_audit_json");
@@ -135,33 +139,28 @@ efme_status efme_score(efme_scores *out, const int32_t *truth, const int32_t *pr
   efme_status status = EFME_OK;
   for (uint64_t i = 0; i < count && status == EFME_OK; i++)
     if (!efme_confusion_add(counts, classes, truth[i], predicted[i]))
-      status = efme_fail(EFME_E_ARGUMENT, "efme_score: truth[%llu] = %d, predicted[%llu] = %d, classes are 0..%u", (unsigned long long)i, (int)truth[i],
-                         (unsigned long long)i, (int)predicted[i], classes - 1);
+      status = efme_fail(EFME_E_ARGUMENT, "efme_score: truth[%llu] = %d, predicted[%llu] = %d, classes are 0..%u", (unsigned long long)i,
+                         (int)truth[i], (unsigned long long)i, (int)predicted[i], classes - 1);
   efme_scores s;
   if (status == EFME_OK) efme_confusion_scores(&s, counts, classes);
   efme_mem_free(&efme_allocator_libc, counts);
   return status ? status : efme_struct_store(out, &s, sizeof s, "efme_score: out");
 }
 
-#define EFME_FOREIGN_LIMIT (256ull << 20) /* bytes of a log or table: some million lines */
-
-typedef efme_status (*read_fn)(struct efme_result *, const char *, char *, size_t);
+typedef efme_status (*read_fn)(struct efme_result *, const char *);
 
 static efme_status read_foreign(struct efme_result *r, const char *path, const efme_dataset *expected, read_fn read) {
-  uint8_t *data = NULL;
-  size_t size = 0;
-  efme_status status = efme_file_read(&data, &size, r->allocator, path, EFME_FOREIGN_LIMIT);
-  if (status == EFME_OK) status = read(r, path, (char *)data, size);
-  efme_mem_free(r->allocator, data);
-  r->foreign.source = efme_pool_add(&r->pool, path);
-  if (status == EFME_OK && !r->foreign.source) status = EFME_E_NOMEM;
+  r->foreign.source = efme_key_copy(&r->pool, path);
+  if (!r->foreign.source) return EFME_E_NOMEM;
+  efme_status status = read(r, path);
   return status ? status : efme_result_examine(r, expected);
 }
 
-static efme_status from_foreign(efme_result **out, efme_context *context, const char *path, const char *const *class_names, uint32_t classes,
-                                const efme_dataset *expected, read_fn read, const char *who, const char *title) {
+static efme_status from_foreign(efme_result **out, efme_context *context, const char *path, const char *const *class_names,
+                                uint32_t classes, const efme_dataset *expected, read_fn read, const char *who, const char *title) {
   if (!out || !context || !path) return efme_fail(EFME_E_ARGUMENT, "%s: %s is NULL", who, !out ? "out" : !context ? "context" : "path");
-  if (classes < 2 || classes > EFME_MAX_CLASSES) return efme_fail(EFME_E_ARGUMENT, "%s: classes is %u, must be 2..%d", who, classes, EFME_MAX_CLASSES);
+  if (classes < 2 || classes > EFME_MAX_CLASSES)
+    return efme_fail(EFME_E_ARGUMENT, "%s: classes is %u, must be 2..%d", who, classes, EFME_MAX_CLASSES);
   const char *names[EFME_MAX_CLASSES];
   for (uint32_t c = 0; class_names && c < classes; c++)
     if (!class_names[c]) return efme_fail(EFME_E_ARGUMENT, "%s: class_names[%u] is NULL", who, c);
@@ -181,14 +180,16 @@ static efme_status from_foreign(efme_result **out, efme_context *context, const 
   return status;
 }
 
-efme_status efme_result_from_log(efme_result **out, efme_context *context, const char *path, const char *const *class_names, uint32_t classes,
-                                 const efme_dataset *expected) {
-  return from_foreign(out, context, path, class_names, classes, expected, efme_log_read, "efme_result_from_log", "predictions of a foreign log");
+efme_status efme_result_from_log(efme_result **out, efme_context *context, const char *path, const char *const *class_names,
+                                 uint32_t classes, const efme_dataset *expected) {
+  return from_foreign(out, context, path, class_names, classes, expected, efme_log_read, "efme_result_from_log",
+                      "predictions of a foreign log");
 }
 
-efme_status efme_result_from_csv(efme_result **out, efme_context *context, const char *path, const char *const *class_names, uint32_t classes,
-                                 const efme_dataset *expected) {
-  return from_foreign(out, context, path, class_names, classes, expected, efme_csv_read, "efme_result_from_csv", "predictions of a foreign table");
+efme_status efme_result_from_csv(efme_result **out, efme_context *context, const char *path, const char *const *class_names,
+                                 uint32_t classes, const efme_dataset *expected) {
+  return from_foreign(out, context, path, class_names, classes, expected, efme_csv_read, "efme_result_from_csv",
+                      "predictions of a foreign table");
 }
 
 /* ---- printed rows ---- */
@@ -199,7 +200,8 @@ static efme_status load_row(efme_printed_row *row, const efme_printed_row *given
   efme_status status = efme_options_load(row, sizeof *row, given, &defaults, "efme_printed_row");
   if (status) return status;
   if (row->decimals < 1 || row->decimals > 15) return efme_fail(EFME_E_ARGUMENT, "%s: decimals is %u, must be 1..15", who, row->decimals);
-  if (row->classes > EFME_MAX_CLASSES) return efme_fail(EFME_E_ARGUMENT, "%s: classes is %u, at most %d", who, row->classes, EFME_MAX_CLASSES);
+  if (row->classes > EFME_MAX_CLASSES)
+    return efme_fail(EFME_E_ARGUMENT, "%s: classes is %u, at most %d", who, row->classes, EFME_MAX_CLASSES);
   return EFME_OK;
 }
 

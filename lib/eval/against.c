@@ -65,7 +65,8 @@ static void compare_classes(struct comparison *c, const struct efme_result *r, c
   }
 }
 
-static void compare_scores(struct comparison *c, const struct efme_result *r, const efme_printed_row *row, const struct efme_fold_means *m) {
+static void compare_scores(struct comparison *c, const struct efme_result *r, const efme_printed_row *row,
+                           const struct efme_fold_means *m) {
   efme_scores s, d = EFME_SCORES_INIT;
   efme_confusion_scores(&s, r->counts, r->classes);
   double precision = efme_confusion_mean_precision(r->counts, r->classes);

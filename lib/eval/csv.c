@@ -5,6 +5,7 @@
  * fields quoted where needed, LF or CRLF; a label is a class name or its number. */
 #include <string.h>
 
+#include "data/dataset.h"
 #include "eval/key.h"
 #include "eval/result.h"
 
@@ -24,7 +25,7 @@ static void write_head(const struct efme_result *r, struct efme_text *t) {
 efme_status efme_result_csv(const struct efme_result *r, struct efme_text *out) {
   write_head(r, out);
   for (size_t i = 0; i < r->count; i++) {
-    const struct efme_row *row = &r->rows[i];
+    const struct efme_outcome *row = &r->rows[i];
     const char *texts[] = {row->dataset, row->subject, row->clip, row->fold};
     for (size_t k = 0; k < EFME_COUNT(texts); k++) {
       efme_text_csv(out, texts[k]);
@@ -48,130 +49,98 @@ efme_status efme_result_csv(const struct efme_result *r, struct efme_text *out) 
 enum column { DATASET, SUBJECT, CLIP, TRUTH, PREDICTED, FOLD, COLUMNS };
 static const char *const column_names[COLUMNS] = {"dataset", "subject", "clip", "truth", "predicted", "fold"};
 
+#define EFME_TABLE_RECORD (1u << 20) /* bytes of one row */
+
 struct table {
   struct efme_result *result;
-  const char *path;
-  char *at, *end;
-  uint64_t line;              /* of the present record's first byte */
-  uint64_t next_line;
-  char *fields[COLUMNS];      /* of the present record, NUL-terminated */
-  int32_t place[COLUMNS];     /* column's number in the file, -1: not there */
-  uint32_t width;             /* fields of the header */
+  struct efme_csv csv;
+  size_t width;          /* fields of the header */
+  size_t place[COLUMNS]; /* a column's number in the file, SIZE_MAX where it is not there */
 };
 
-/* One field of the record, unquoted in place; *last tells that the record ends behind it. */
-static efme_status next_field(struct table *t, char **out, int *last) {
-  char *from = t->at, *to = t->at;
-  *out = to;
-  if (from < t->end && *from == '"') {
-    for (from++;; from++) {
-      if (from >= t->end) return efme_fail(EFME_E_FORMAT, "%s line %llu: a quoted field does not end", t->path, (unsigned long long)t->line);
-      if (*from == '"' && (from + 1 >= t->end || from[1] != '"')) break;
-      from += *from == '"';
-      t->next_line += *from == '\n';
-      *to++ = *from;
-    }
-    from++;
-  } else {
-    while (from < t->end && *from != ',' && *from != '\n' && *from != '\r') *to++ = *from++;
-  }
-  char *tail = to;
-  if (from < t->end && *from == '\r') from++;
-  *last = from >= t->end || *from == '\n';
-  if (!*last && *from != ',')
-    return efme_fail(EFME_E_FORMAT, "%s line %llu: text behind a quoted field, or a lone carriage return", t->path, (unsigned long long)t->line);
-  t->next_line += from < t->end && *from == '\n';
-  t->at = from < t->end ? from + 1 : from;
-  *tail = '\0'; /* the separator's place, or the NUL behind the file */
-  return EFME_OK;
-}
-
 static efme_status read_head(struct table *t) {
-  for (int c = 0; c < COLUMNS; c++) t->place[c] = -1;
-  t->line = t->next_line;
-  if (t->end - t->at >= 3 && !memcmp(t->at, "\xef\xbb\xbf", 3)) t->at += 3;
-  for (int last = 0; !last; t->width++) {
-    char *name;
-    efme_status status = next_field(t, &name, &last);
-    if (status) return status;
-    for (int c = 0; c < COLUMNS; c++)
-      if (!strcmp(name, column_names[c])) {
-        if (t->place[c] >= 0) return efme_fail(EFME_E_FORMAT, "%s: column %s stands twice in the header", t->path, name);
-        t->place[c] = (int32_t)t->width;
-      }
-  }
+  const struct efme_csv *csv = &t->csv;
+  for (int c = 0; c < COLUMNS; c++) t->place[c] = SIZE_MAX;
+  t->width = csv->field_count;
+  for (size_t i = 0; i < t->width; i++)
+    for (int c = 0; c < COLUMNS; c++) {
+      if (strcmp(efme_csv_field(csv, i), column_names[c])) continue;
+      if (t->place[c] != SIZE_MAX) return efme_fail(EFME_E_FORMAT, "%s: column %s stands twice in the header", csv->path, column_names[c]);
+      t->place[c] = i;
+    }
   for (int c = 0; c < FOLD; c++)
-    if (t->place[c] < 0)
-      return efme_fail(EFME_E_FORMAT, "%s: no column %s in the header; needed are dataset, subject, clip, truth, predicted", t->path, column_names[c]);
+    if (t->place[c] == SIZE_MAX)
+      return efme_fail(EFME_E_FORMAT, "%s: no column %s in the header; needed are dataset, subject, clip, truth, predicted", csv->path,
+                       column_names[c]);
   return EFME_OK;
 }
 
-/* *any 0: an empty line. */
-static efme_status read_record(struct table *t, int *any) {
-  uint32_t count = 0;
-  int last = 0, empty = 0;
-  t->line = t->next_line;
-  t->fields[FOLD] = NULL;
-  for (; !last; count++) {
-    char *field;
-    efme_status status = next_field(t, &field, &last);
-    if (status) return status;
-    empty = count == 0 && !*field;
-    for (int c = 0; c < COLUMNS; c++)
-      if (t->place[c] == (int32_t)count) t->fields[c] = field;
-  }
-  *any = !(count == 1 && empty);
-  if (*any && count != t->width)
-    return efme_fail(EFME_E_FORMAT, "%s line %llu: %u fields, the header has %u", t->path, (unsigned long long)t->line, count, t->width);
-  return EFME_OK;
+static const char *field(const struct table *t, enum column column) {
+  return t->place[column] == SIZE_MAX ? NULL : efme_csv_field(&t->csv, t->place[column]);
 }
 
 static efme_status read_label(const struct table *t, int32_t *out, enum column column) {
   const struct efme_result *r = t->result;
-  const char *text = t->fields[column];
+  const char *text = field(t, column);
+  uint64_t v;
   for (uint32_t c = 0; c < r->classes; c++)
     if (!strcmp(text, r->class_names[c])) {
       *out = (int32_t)c;
       return EFME_OK;
     }
-  uint64_t v;
-  if (efme_parse_u64(text, strlen(text), &v) && v < r->classes) {
-    *out = (int32_t)v;
-    return EFME_OK;
-  }
-  return efme_fail(EFME_E_FORMAT, "%s line %llu: %s `%.40s` is neither a class name nor 0..%u", t->path, (unsigned long long)t->line, column_names[column],
-                   text, r->classes - 1);
+  if (!efme_parse_u64(text, strlen(text), &v) || v >= r->classes)
+    return efme_fail(EFME_E_FORMAT, "%s line %llu: %s `%.40s` is neither a class name nor 0..%u", t->csv.path,
+                     (unsigned long long)t->csv.line, column_names[column], text, r->classes - 1);
+  *out = (int32_t)v;
+  return EFME_OK;
+}
+
+/* A fold that is named after a subject is made canonical like one. */
+static const char *fold_of(struct table *t, const struct efme_outcome *row) {
+  const char *fold = field(t, FOLD);
+  if (!fold) return row->subject;
+  return strchr(fold, '/') ? efme_key_subject(&t->result->pool, row->dataset, fold) : efme_key_copy(&t->result->pool, fold);
 }
 
 static efme_status add_record(struct table *t) {
-  struct efme_pool *pool = &t->result->pool;
-  struct efme_row row = {0};
+  struct efme_strings *pool = &t->result->pool;
+  struct efme_outcome row = {0};
+  if (t->csv.field_count != t->width)
+    return efme_fail(EFME_E_FORMAT, "%s line %llu: %zu fields, the header has %zu", t->csv.path, (unsigned long long)t->csv.line,
+                     t->csv.field_count, t->width);
   efme_status status = read_label(t, &row.truth, TRUTH);
   if (status == EFME_OK) status = read_label(t, &row.predicted, PREDICTED);
   if (status) return status;
-  row.dataset = efme_key_dataset(pool, t->fields[DATASET]);
+  row.dataset = efme_key_dataset(pool, field(t, DATASET));
   if (!row.dataset) return EFME_E_NOMEM;
-  row.subject = *t->fields[SUBJECT] ? efme_key_subject(pool, row.dataset, t->fields[SUBJECT]) : "";
-  row.clip = efme_pool_add(pool, t->fields[CLIP]);
+  row.subject = *field(t, SUBJECT) ? efme_key_subject(pool, row.dataset, field(t, SUBJECT)) : "";
+  row.clip = efme_key_copy(pool, field(t, CLIP));
   const char *clip = row.clip ? efme_key_clip(pool, row.dataset, row.clip) : NULL;
   if (!row.subject || !clip) return EFME_E_NOMEM;
-  row.key = efme_pool_join(pool, *row.subject ? row.subject : row.dataset, clip);
-  const char *fold = t->fields[FOLD];
-  if (!fold) row.fold = row.subject;
-  else row.fold = strchr(fold, '/') ? efme_key_subject(pool, row.dataset, fold) : efme_pool_add(pool, fold);
+  row.key = efme_key_join(pool, *row.subject ? row.subject : row.dataset, clip);
+  row.fold = fold_of(t, &row);
   return row.key && row.fold ? efme_result_add(t->result, &row) : EFME_E_NOMEM;
 }
 
-efme_status efme_csv_read(struct efme_result *r, const char *path, char *data, size_t size) {
-  struct table t = {.result = r, .path = path, .at = data, .end = data + size, .next_line = 1};
-  r->foreign.present = r->foreign.final_newline = 1;
-  if (memchr(data, '\0', size)) return efme_fail(EFME_E_FORMAT, "%s: not a text file", path);
-  efme_status status = read_head(&t);
-  while (status == EFME_OK && t.at < t.end) {
-    int any;
-    status = read_record(&t, &any);
-    if (status == EFME_OK && any) status = add_record(&t);
+static efme_status read_rows(struct table *t) {
+  int more = 0;
+  efme_status status = efme_csv_next(&t->csv, &more);
+  if (status == EFME_OK && !more) status = efme_fail(EFME_E_FORMAT, "%s: empty", t->csv.path);
+  if (status == EFME_OK) status = read_head(t);
+  while (status == EFME_OK && more) {
+    status = efme_csv_next(&t->csv, &more);
+    if (status == EFME_OK && more) status = add_record(t);
   }
-  if (status == EFME_OK && !r->count) status = efme_fail(EFME_E_FORMAT, "%s: no row below the header", path);
+  if (status == EFME_OK && !t->result->count) status = efme_fail(EFME_E_FORMAT, "%s: no row below the header", t->csv.path);
+  return status;
+}
+
+efme_status efme_csv_read(struct efme_result *r, const char *path) {
+  struct table t = {.result = r};
+  r->foreign.present = r->foreign.final_newline = 1;
+  efme_status status = efme_csv_open(&t.csv, r->allocator, path, EFME_TABLE_RECORD);
+  if (status) return status;
+  status = read_rows(&t);
+  efme_csv_close(&t.csv);
   return status;
 }

@@ -38,7 +38,7 @@ static int by_clip(const void *a, const void *b) {
 /* ---- what there should be ---- */
 
 static efme_status take_expected(struct examination *e, struct expected *out, const efme_dataset *dataset, uint64_t index) {
-  struct efme_pool *pool = &e->r->pool;
+  struct efme_strings *pool = &e->r->pool;
   efme_sample s = EFME_SAMPLE_INIT;
   efme_status status = efme_dataset_sample(dataset, index, &s);
   if (status) return status;
@@ -47,7 +47,7 @@ static efme_status take_expected(struct examination *e, struct expected *out, co
   out->dataset = efme_key_dataset(pool, s.dataset);
   out->clip = out->dataset ? efme_key_clip(pool, out->dataset, s.clip) : NULL;
   out->subject = !out->clip ? NULL : *s.subject ? efme_key_subject(pool, out->dataset, s.subject) : "";
-  out->key = out->subject ? efme_pool_join(pool, *out->subject ? out->subject : out->dataset, out->clip) : NULL;
+  out->key = out->subject ? efme_key_join(pool, *out->subject ? out->subject : out->dataset, out->clip) : NULL;
   return out->key ? EFME_OK : EFME_E_NOMEM;
 }
 
@@ -57,7 +57,8 @@ static efme_status load_expected(struct examination *e, const efme_dataset *data
     return efme_fail(EFME_E_MISMATCH, "expected has %u classes, the predictions %u", efme_dataset_class_count(dataset), r->classes);
   for (uint32_t c = 0; c < r->classes; c++)
     if (strcmp(efme_dataset_class_name(dataset, c), r->class_names[c]))
-      return efme_fail(EFME_E_MISMATCH, "class %u: expected calls it %s, the caller %s", c, efme_dataset_class_name(dataset, c), r->class_names[c]);
+      return efme_fail(EFME_E_MISMATCH, "class %u: expected calls it %s, the caller %s", c, efme_dataset_class_name(dataset, c),
+                       r->class_names[c]);
   e->count = (size_t)efme_dataset_count(dataset);
   e->items = efme_mem_array(r->allocator, e->count, sizeof *e->items, "expected samples");
   e->by_clip = efme_mem_array(r->allocator, e->count, sizeof *e->by_clip, "expected samples by clip");
@@ -74,7 +75,7 @@ static efme_status load_expected(struct examination *e, const efme_dataset *data
 }
 
 /* A sample of this dataset and clip, of whatever subject: the only one, or the one whose subject the fold's name is part of. */
-static struct expected *find_clip(const struct examination *e, const struct efme_row *row, const char *clip) {
+static struct expected *find_clip(const struct examination *e, const struct efme_outcome *row, const char *clip) {
   size_t low = 0, high = e->count;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
@@ -91,9 +92,9 @@ static struct expected *find_clip(const struct examination *e, const struct efme
 
 static efme_status match_rows(struct examination *e) {
   struct efme_result *r = e->r;
-  struct efme_row *first_unknown = NULL, *first_differs = NULL;
+  struct efme_outcome *first_unknown = NULL, *first_differs = NULL;
   for (size_t i = 0; i < r->count; i++) {
-    struct efme_row *row = &r->rows[i];
+    struct efme_outcome *row = &r->rows[i];
     struct expected wanted = {.key = row->key};
     struct expected *found = bsearch(&wanted, e->items, e->count, sizeof *e->items, by_key);
     if (!found) {
@@ -130,18 +131,18 @@ static efme_status find_missing(struct examination *e) {
     if (!first) first = &e->items[i];
   }
   if (!first) return EFME_OK;
-  return efme_result_find(e->r, 1, "missing", "%llu of %zu expected samples are not tested, first %s", (unsigned long long)e->r->foreign.missing, e->count,
-                          first->key);
+  return efme_result_find(e->r, 1, "missing", "%llu of %zu expected samples are not tested, first %s",
+                          (unsigned long long)e->r->foreign.missing, e->count, first->key);
 }
 
 /* ---- what the rows alone show ---- */
 
-static int names_subject(const struct efme_row *row) { return *row->subject && strchr(row->fold, '/') != NULL; }
+static int names_subject(const struct efme_outcome *row) { return *row->subject && strchr(row->fold, '/') != NULL; }
 
 static efme_status find_wrong_folds(struct efme_result *r) {
-  const struct efme_row *first = NULL, *part = NULL;
+  const struct efme_outcome *first = NULL, *part = NULL;
   for (size_t i = 0; i < r->count; i++) {
-    const struct efme_row *row = &r->rows[i];
+    const struct efme_outcome *row = &r->rows[i];
     if (!names_subject(row) || !strcmp(row->fold, row->subject)) continue;
     r->foreign.wrong_fold++;
     if (!first) first = row;
@@ -151,35 +152,37 @@ static efme_status find_wrong_folds(struct efme_result *r) {
   }
   efme_status status = EFME_OK;
   if (first)
-    status = efme_result_find(r, 1, "wrong-fold", "%llu lines test a clip in the fold of another subject, first %s in fold %s: that model was not kept from %s",
+    status = efme_result_find(r, 1, "wrong-fold",
+                              "%llu lines test a clip in the fold of another subject, first %s in fold %s: that model was not kept from %s",
                               (unsigned long long)r->foreign.wrong_fold, first->key, first->fold, first->subject);
   if (status == EFME_OK && part)
-    status = efme_result_find(r, 1, "substring",
-                              "%llu of these are what a search by substring finds: %s is part of %s (first clip %s); keys must be compared whole",
-                              (unsigned long long)r->foreign.substring, strchr(part->fold, '/') + 1, strchr(part->subject, '/') + 1, part->clip);
+    status = efme_result_find(
+        r, 1, "substring",
+        "%llu of these are what a search by substring finds: %s is part of %s (first clip %s); keys must be compared whole",
+        (unsigned long long)r->foreign.substring, strchr(part->fold, '/') + 1, strchr(part->subject, '/') + 1, part->clip);
   return status;
 }
 
 static int rows_by_key(const void *a, const void *b) {
-  const struct efme_row *x = *(struct efme_row *const *)a, *y = *(struct efme_row *const *)b;
+  const struct efme_outcome *x = *(struct efme_outcome *const *)a, *y = *(struct efme_outcome *const *)b;
   int order = strcmp(x->key, y->key);
   return order ? order : x < y ? -1 : x > y;
 }
 
 /* Of the rows of one key, the one in its own subject's fold, else the first. */
-static void count_distinct(struct efme_result *r, struct efme_row **group, size_t n) {
-  const struct efme_row *kept = group[0];
+static void count_distinct(struct efme_result *r, struct efme_outcome **group, size_t n) {
+  const struct efme_outcome *kept = group[0];
   for (size_t i = n; i-- > 0;)
     if (!strcmp(group[i]->fold, group[i]->subject)) kept = group[i];
   efme_confusion_add(r->foreign.distinct, r->classes, kept->truth, kept->predicted);
 }
 
 static efme_status find_repeats(struct efme_result *r) {
-  struct efme_row **order = efme_mem_array(r->allocator, r->count, sizeof *order, "rows by key");
+  struct efme_outcome **order = efme_mem_array(r->allocator, r->count, sizeof *order, "rows by key");
   if (!order) return EFME_E_NOMEM;
   for (size_t i = 0; i < r->count; i++) order[i] = &r->rows[i];
   qsort(order, r->count, sizeof *order, rows_by_key);
-  struct efme_row *first = NULL, *again = NULL;
+  struct efme_outcome *first = NULL, *again = NULL;
   for (size_t i = 0, n; i < r->count; i += n) {
     for (n = 1; i + n < r->count && !strcmp(order[i + n]->key, order[i]->key);) n++;
     count_distinct(r, order + i, n);
@@ -234,7 +237,8 @@ static efme_status note_comparisons(struct efme_result *r) {
   if (status == EFME_OK && m.folds > 1) {
     efme_format_fixed(uf1, sizeof uf1, m.uf1, 4);
     efme_format_fixed(uar, sizeof uar, m.uar, 4);
-    status = efme_result_find(r, 0, "fold-average", "a mean over the %llu folds, %llu of which have one class only, would read UF1 %s, UAR %s: not a score",
+    status = efme_result_find(r, 0, "fold-average",
+                              "a mean over the %llu folds, %llu of which have one class only, would read UF1 %s, UAR %s: not a score",
                               (unsigned long long)m.folds, (unsigned long long)m.one_class, uf1, uar);
   }
   efme_format_fixed(precision, sizeof precision, efme_confusion_mean_precision(r->counts, r->classes), 4);

@@ -17,7 +17,7 @@ struct efme_json {
 void efme_json_init(struct efme_json *j, struct efme_text *text);
 /* kind: '{' or '['. name NULL inside arrays and at the top. */
 void efme_json_open(struct efme_json *j, const char *name, char kind);
-void efme_json_close(struct efme_json *j, char kind); /* '}' or ']' */
+void efme_json_close(struct efme_json *j, char kind);                            /* '}' or ']' */
 void efme_json_string(struct efme_json *j, const char *name, const char *value); /* NULL: null */
 void efme_json_u64(struct efme_json *j, const char *name, uint64_t value);
 void efme_json_hex(struct efme_json *j, const char *name, uint64_t value);

@@ -5,8 +5,8 @@
 
 struct form {
   const char *dataset, *prefix;
-  size_t digits;   /* padded to */
-  int clip_tells;  /* clips begin with the subject and an underscore */
+  size_t digits;  /* padded to */
+  int clip_tells; /* clips begin with the subject and an underscore */
 };
 
 static const struct form forms[] = {{"smic", "s", 2, 1}, {"casme2", "sub", 2, 0}, {"samm", "", 3, 1}};
@@ -17,8 +17,22 @@ static const struct form *form_of(const char *dataset) {
   return NULL;
 }
 
-const char *efme_key_dataset(struct efme_pool *pool, const char *text) {
-  char *copy = (char *)(uintptr_t)efme_pool_add(pool, text); /* still ours alone */
+const char *efme_key_copy(struct efme_strings *pool, const char *text) { return efme_strings_add(pool, text, strlen(text)); }
+
+const char *efme_key_join(struct efme_strings *pool, const char *a, const char *b) {
+  size_t n = strlen(a), m = strlen(b);
+  char stack[512], *joined = n + m + 2 <= sizeof stack ? stack : efme_mem_alloc(pool->allocator, n + m + 2, "key");
+  if (!joined) return NULL;
+  memcpy(joined, a, n);
+  joined[n] = '/';
+  memcpy(joined + n + 1, b, m + 1);
+  const char *kept = efme_strings_add(pool, joined, n + m + 1);
+  if (joined != stack) efme_mem_free(pool->allocator, joined);
+  return kept;
+}
+
+const char *efme_key_dataset(struct efme_strings *pool, const char *text) {
+  char *copy = efme_strings_add(pool, text, strlen(text));
   if (!copy) return NULL;
   for (char *p = copy; *p; p++)
     if (*p >= 'A' && *p <= 'Z') *p = (char)(*p - 'A' + 'a');
@@ -39,7 +53,7 @@ static int number_in(const struct form *form, const char *text, size_t n, const 
 }
 
 /* "s01" of "1", "s1" or "s01", and tail behind it. */
-static const char *padded(struct efme_pool *pool, const struct form *form, const char *digits, size_t count, const char *tail) {
+static const char *padded(struct efme_strings *pool, const struct form *form, const char *digits, size_t count, const char *tail) {
   struct efme_text t;
   efme_text_init(&t, pool->allocator);
   efme_text_add(&t, form->prefix);
@@ -48,12 +62,12 @@ static const char *padded(struct efme_pool *pool, const struct form *form, const
   efme_text_add(&t, tail);
   char *made = NULL;
   if (efme_text_take(&t, &made, NULL)) return NULL;
-  const char *kept = efme_pool_add(pool, made);
+  const char *kept = efme_key_copy(pool, made);
   efme_mem_free(pool->allocator, made);
   return kept;
 }
 
-const char *efme_key_subject(struct efme_pool *pool, const char *dataset, const char *text) {
+const char *efme_key_subject(struct efme_strings *pool, const char *dataset, const char *text) {
   size_t n = strlen(dataset);
   if (!strncmp(text, dataset, n) && text[n] == '/') text += n + 1;
   const struct form *form = form_of(dataset);
@@ -63,7 +77,7 @@ const char *efme_key_subject(struct efme_pool *pool, const char *dataset, const 
     text = padded(pool, form, digits, count, "");
     if (!text) return NULL;
   }
-  return efme_pool_join(pool, dataset, text);
+  return efme_key_join(pool, dataset, text);
 }
 
 /* The subject at the front of a clip of a dataset whose clips tell it. */
@@ -72,22 +86,22 @@ static int clip_number(const struct form *form, const char *clip, const char **d
   return *tail && number_in(form, clip, (size_t)(*tail - clip), digits, count);
 }
 
-const char *efme_key_clip(struct efme_pool *pool, const char *dataset, const char *text) {
+const char *efme_key_clip(struct efme_strings *pool, const char *dataset, const char *text) {
   const struct form *form = form_of(dataset);
   const char *digits = NULL, *tail;
   size_t count = 0;
   if (clip_number(form, text, &digits, &count, &tail)) return padded(pool, form, digits, count, tail);
-  return efme_pool_add(pool, text);
+  return efme_key_copy(pool, text);
 }
 
-efme_status efme_key_subject_of_clip(struct efme_pool *pool, const char **out, const char *dataset, const char *clip) {
+efme_status efme_key_subject_of_clip(struct efme_strings *pool, const char **out, const char *dataset, const char *clip) {
   const struct form *form = form_of(dataset);
   const char *digits = NULL, *tail;
   size_t count = 0;
   *out = NULL;
   if (!clip_number(form, clip, &digits, &count, &tail)) return EFME_OK;
   const char *subject = padded(pool, form, digits, count, "");
-  *out = subject ? efme_pool_join(pool, dataset, subject) : NULL;
+  *out = subject ? efme_key_join(pool, dataset, subject) : NULL;
   return *out ? EFME_OK : EFME_E_NOMEM;
 }
 

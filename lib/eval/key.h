@@ -7,15 +7,17 @@
 #ifndef EFME_EVAL_KEY_H
 #define EFME_EVAL_KEY_H
 
-#include "eval/pool.h"
+#include "data/strings.h"
 
-/* NULL with NOMEM's text. */
-const char *efme_key_dataset(struct efme_pool *pool, const char *text);
+/* A copy of text; "a/b". NULL with NOMEM's text, here and below. */
+const char *efme_key_copy(struct efme_strings *pool, const char *text);
+const char *efme_key_join(struct efme_strings *pool, const char *a, const char *b);
+const char *efme_key_dataset(struct efme_strings *pool, const char *text);
 /* The canonical subject "smic/s01"; text may already be one. */
-const char *efme_key_subject(struct efme_pool *pool, const char *dataset, const char *text);
-const char *efme_key_clip(struct efme_pool *pool, const char *dataset, const char *text);
+const char *efme_key_subject(struct efme_strings *pool, const char *dataset, const char *text);
+const char *efme_key_clip(struct efme_strings *pool, const char *dataset, const char *text);
 /* The subject that a clip's own name tells ("smic/s11" of "s11_ne_01", "samm/006" of "006_1_2"); *out NULL where it tells none. */
-efme_status efme_key_subject_of_clip(struct efme_pool *pool, const char **out, const char *dataset, const char *clip);
+efme_status efme_key_subject_of_clip(struct efme_strings *pool, const char **out, const char *dataset, const char *clip);
 /* 1: the scripts' path search for `part` also finds `whole` ("smic/s01", as "s1", in "smic/s11"). Both canonical. */
 int efme_key_substring(const char *part, const char *whole);
 

@@ -21,7 +21,7 @@ static void write_name(struct efme_text *t, const char *name) {
 }
 
 /* "casme2 sub01" of the canonical key. */
-static void write_header(struct efme_text *t, const struct efme_row *row) {
+static void write_header(struct efme_text *t, const struct efme_outcome *row) {
   size_t n = strlen(row->dataset);
   const char *subject = row->subject;
   if (!strncmp(subject, row->dataset, n) && subject[n] == '/') subject += n + 1;
@@ -30,7 +30,7 @@ static void write_header(struct efme_text *t, const struct efme_row *row) {
   write_name(t, subject);
 }
 
-static int same_header(const struct efme_row *a, const struct efme_row *b) {
+static int same_header(const struct efme_outcome *a, const struct efme_outcome *b) {
   if (a->header || b->header) return a->header == b->header; /* one copy for each line of the file */
   return !strcmp(a->dataset, b->dataset) && !strcmp(a->subject, b->subject) && !strcmp(a->fold, b->fold);
 }
@@ -38,7 +38,7 @@ static int same_header(const struct efme_row *a, const struct efme_row *b) {
 efme_status efme_result_log(const struct efme_result *r, struct efme_text *out) {
   const char *end = r->foreign.crlf ? "\r\n" : "\n";
   for (size_t i = 0; i < r->count; i++) {
-    const struct efme_row *row = &r->rows[i];
+    const struct efme_outcome *row = &r->rows[i];
     if (i == 0 || !same_header(row, row - 1)) {
       if (row->header) efme_text_add(out, row->header);
       else write_header(out, row);
@@ -95,9 +95,9 @@ struct reader {
 };
 
 static efme_status read_header(struct reader *in, struct field *fields, const char *line, size_t n) {
-  struct efme_pool *pool = &in->result->pool;
+  struct efme_strings *pool = &in->result->pool;
   in->fold = NULL;
-  in->header = efme_pool_add_n(pool, line, n);
+  in->header = efme_strings_add(pool, line, n);
   in->dataset = in->header ? efme_key_dataset(pool, unescape(fields[0])) : NULL;
   char *subject = unescape(fields[1]);
   if (in->dataset) in->fold = strcmp(subject, "-") ? efme_key_subject(pool, in->dataset, subject) : in->dataset;
@@ -107,15 +107,15 @@ static efme_status read_header(struct reader *in, struct field *fields, const ch
 static efme_status read_label(const struct reader *in, int32_t *out, struct field f, const char *what) {
   uint64_t v;
   if (!efme_parse_u64(f.at, f.n, &v) || v >= in->result->classes)
-    return efme_fail(EFME_E_FORMAT, "%s line %llu: %s `%.*s` is not a class 0..%u", in->path, (unsigned long long)in->line, what, (int)EFME_MIN(f.n, 40u),
-                     f.at, in->result->classes - 1);
+    return efme_fail(EFME_E_FORMAT, "%s line %llu: %s `%.*s` is not a class 0..%u", in->path, (unsigned long long)in->line, what,
+                     (int)EFME_MIN(f.n, 40u), f.at, in->result->classes - 1);
   *out = (int32_t)v;
   return EFME_OK;
 }
 
 static efme_status read_clip(struct reader *in, struct field *fields) {
-  struct efme_pool *pool = &in->result->pool;
-  struct efme_row row = {0};
+  struct efme_strings *pool = &in->result->pool;
+  struct efme_outcome row = {0};
   if (!in->header)
     return efme_fail(EFME_E_FORMAT, "%s line %llu: a clip before the first `dataset subject` line", in->path, (unsigned long long)in->line);
   efme_status status = read_label(in, &row.truth, fields[1], "truth");
@@ -124,11 +124,11 @@ static efme_status read_clip(struct reader *in, struct field *fields) {
   row.header = in->header;
   row.dataset = in->dataset;
   row.fold = in->fold;
-  row.clip = efme_pool_add(pool, unescape(fields[0]));
+  row.clip = efme_key_copy(pool, unescape(fields[0]));
   const char *clip = row.clip ? efme_key_clip(pool, row.dataset, row.clip) : NULL;
   if (!clip || efme_key_subject_of_clip(pool, &row.subject, row.dataset, clip)) return EFME_E_NOMEM;
   if (!row.subject) row.subject = row.fold == row.dataset ? "" : row.fold;
-  row.key = efme_pool_join(pool, *row.subject ? row.subject : row.dataset, clip);
+  row.key = efme_key_join(pool, *row.subject ? row.subject : row.dataset, clip);
   return row.key ? efme_result_add(in->result, &row) : EFME_E_NOMEM;
 }
 
@@ -142,7 +142,7 @@ static efme_status read_line(struct reader *in, char *line, size_t n) {
                    (unsigned long long)in->line, count);
 }
 
-efme_status efme_log_read(struct efme_result *r, const char *path, char *data, size_t size) {
+static efme_status read_lines(struct efme_result *r, const char *path, char *data, size_t size) {
   struct reader in = {r, path, 0, NULL, NULL, NULL};
   r->foreign.present = 1;
   r->foreign.final_newline = size > 0 && data[size - 1] == '\n';
@@ -161,4 +161,16 @@ efme_status efme_log_read(struct efme_result *r, const char *path, char *data, s
   }
   if (!r->count) return efme_fail(EFME_E_FORMAT, "%s: no tested clip in it", path);
   return EFME_OK;
+}
+
+#define EFME_LOG_LIMIT (256ull << 20) /* bytes: some million lines */
+
+efme_status efme_log_read(struct efme_result *r, const char *path) {
+  uint8_t *data = NULL;
+  size_t size = 0;
+  efme_status status = efme_file_read(&data, &size, r->allocator, path, EFME_LOG_LIMIT);
+  if (status) return status;
+  status = read_lines(r, path, (char *)data, size);
+  efme_mem_free(r->allocator, data);
+  return status;
 }

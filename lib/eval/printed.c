@@ -45,8 +45,9 @@ static int is_megc(const efme_printed_row *row) {
 }
 
 static void explain_uar(struct check *c) {
-  efme_text_add(c->out, ": UAR is a mean of recalls TP/n, each at most 1. Above 1 the n are not the tested samples: some were tested more than once, "
-                        "as where clips are found by substring (fold s1 also tests s11 to s19) and n is written down instead of counted");
+  efme_text_add(
+      c->out, ": UAR is a mean of recalls TP/n, each at most 1. Above 1 the n are not the tested samples: some were tested more than once, "
+              "as where clips are found by substring (fold s1 also tests s11 to s19) and n is written down instead of counted");
   if (!is_megc(c->row)) return;
   double ceiling = 0.0;
   for (int i = 0; i < 3; i++) ceiling += (double)megc_substring[i] / (double)megc_samples[i] / 3.0;
@@ -133,7 +134,9 @@ static void check_uar(struct check *c) {
   }
 }
 
-static double f1_of(double precision, double recall) { return precision + recall > 0.0 ? 2.0 * precision * recall / (precision + recall) : 0.0; }
+static double f1_of(double precision, double recall) {
+  return precision + recall > 0.0 ? 2.0 * precision * recall / (precision + recall) : 0.0;
+}
 
 static double unit(double v) { return EFME_MAX(0.0, EFME_MIN(1.0, v)); }
 

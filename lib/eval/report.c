@@ -171,7 +171,8 @@ static void text_findings(struct efme_text *t, const struct efme_result *r) {
   else efme_text_add(t, "audit: clean\n");
   for (int flag = 1; flag >= 0; flag--)
     for (size_t i = 0; i < r->finding_count; i++)
-      if (r->findings[i].flag == flag) efme_text_printf(t, "  %s %s: %s\n", flag ? "FLAG" : "note", r->findings[i].code, r->findings[i].text);
+      if (r->findings[i].flag == flag)
+        efme_text_printf(t, "  %s %s: %s\n", flag ? "FLAG" : "note", r->findings[i].code, r->findings[i].text);
 }
 
 efme_status efme_result_report(const struct efme_result *r, struct efme_text *out) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backend/context.h"
+#include "eval/key.h"
 #include "eval/result.h"
 #include "eval/scores.h"
 
@@ -15,13 +16,13 @@ efme_status efme_result_new(struct efme_result **out, efme_context *context, con
   r->allocator = a;
   r->classes = classes;
   r->title = r->audit_json = r->run_json = r->run_text = "";
-  efme_pool_init(&r->pool, a);
+  efme_strings_init(&r->pool, a);
   r->class_names = efme_mem_calloc(a, classes, sizeof *r->class_names, "class names");
   int ok = r->class_names != NULL;
   for (uint32_t c = 0; ok && c < classes; c++) {
     char number[16];
     snprintf(number, sizeof number, "%u", c);
-    ok = (r->class_names[c] = efme_pool_add(&r->pool, class_names ? class_names[c] : number)) != NULL;
+    ok = (r->class_names[c] = efme_key_copy(&r->pool, class_names ? class_names[c] : number)) != NULL;
   }
   if (!ok) {
     efme_result_destroy(r);
@@ -43,12 +44,12 @@ void efme_result_destroy(struct efme_result *r) {
   efme_mem_free(a, r->findings);
   efme_mem_free(a, r->foreign.expected_counts);
   efme_mem_free(a, r->foreign.distinct);
-  efme_pool_free(&r->pool);
+  efme_strings_free(&r->pool);
   efme_mem_free(a, r);
   efme_context_release(context);
 }
 
-efme_status efme_result_add(struct efme_result *r, const struct efme_row *row) {
+efme_status efme_result_add(struct efme_result *r, const struct efme_outcome *row) {
   efme_status status = efme_mem_grow(r->allocator, (void **)&r->rows, &r->capacity, r->count + 1, sizeof *r->rows, "tested samples");
   if (status == EFME_OK) r->rows[r->count++] = *row;
   return status;
@@ -63,7 +64,7 @@ efme_status efme_result_find(struct efme_result *r, int flag, const char *code, 
   efme_status status =
       efme_mem_grow(r->allocator, (void **)&r->findings, &r->finding_capacity, r->finding_count + 1, sizeof *r->findings, "audit findings");
   if (status) return status;
-  struct efme_finding f = {code, efme_pool_add(&r->pool, text), flag};
+  struct efme_finding f = {code, efme_key_copy(&r->pool, text), flag};
   if (!f.text) return EFME_E_NOMEM;
   r->findings[r->finding_count++] = f;
   return EFME_OK;
@@ -101,7 +102,8 @@ static efme_status flag_absent_classes(struct efme_result *r) {
     efme_class_scores one;
     efme_confusion_class(&one, r->counts, r->classes, c);
     if (one.samples) continue;
-    efme_status status = efme_result_find(r, 1, "class-not-tested", "no tested sample has class %s: it counts 0 in UF1 and UAR", r->class_names[c]);
+    efme_status status =
+        efme_result_find(r, 1, "class-not-tested", "no tested sample has class %s: it counts 0 in UF1 and UAR", r->class_names[c]);
     if (status) return status;
   }
   return EFME_OK;
@@ -114,7 +116,7 @@ efme_status efme_result_finish(struct efme_result *r) {
   r->counts = efme_mem_calloc(r->allocator, (1 + (size_t)r->dataset_count) * square, sizeof *r->counts, "confusion matrices");
   if (!r->counts) return EFME_E_NOMEM;
   for (size_t i = 0; i < r->count; i++) {
-    const struct efme_row *row = &r->rows[i];
+    const struct efme_outcome *row = &r->rows[i];
     int found;
     uint32_t place = dataset_place(r, row->dataset, &found);
     if (!efme_confusion_add(r->counts, r->classes, row->truth, row->predicted))
@@ -166,7 +168,7 @@ efme_status efme_result_fold_means(struct efme_fold_means *out, const struct efm
     for (size_t i = 0; i < r->count; i++) order[i] = (struct fold_row){r->rows[i].fold, i};
     qsort(order, r->count, sizeof *order, by_fold);
     for (size_t i = 0; i < r->count; i++) {
-      const struct efme_row *row = &r->rows[order[i].index];
+      const struct efme_outcome *row = &r->rows[order[i].index];
       efme_confusion_add(counts, r->classes, row->truth, row->predicted);
       if (i + 1 < r->count && !strcmp(order[i + 1].fold, order[i].fold)) continue;
       add_fold(&m, counts, r->classes);

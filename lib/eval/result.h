@@ -7,12 +7,12 @@
 
 #include "efme/evaluator.h"
 #include "eval/json.h"
-#include "eval/pool.h"
+#include "data/strings.h"
 
-struct efme_row {
+struct efme_outcome {
   const char *key, *dataset, *subject, *clip; /* canonical, as in efme_sample; clip as its source spells it */
-  const char *fold;   /* "casme2/sub01", "fold 3", "" where there are none */
-  const char *header; /* the log's line above it, NULL: made from dataset and subject */
+  const char *fold;                           /* "casme2/sub01", "fold 3", "" where there are none */
+  const char *header;                         /* the log's line above it, NULL: made from dataset and subject */
   int32_t truth, predicted;
 };
 
@@ -25,10 +25,10 @@ struct efme_finding {
 /* What a log shows besides its plain scores; foreign results only. */
 struct efme_foreign {
   int present;
-  int crlf, final_newline;       /* how the log ends its lines */
-  const char *source;            /* path */
-  uint64_t *expected_counts;     /* samples of each class that there are: of `expected`, else distinct clips */
-  uint64_t *distinct;            /* confusion over distinct clips */
+  int crlf, final_newline;   /* how the log ends its lines */
+  const char *source;        /* path */
+  uint64_t *expected_counts; /* samples of each class that there are: of `expected`, else distinct clips */
+  uint64_t *distinct;        /* confusion over distinct clips */
   uint64_t repeated, wrong_fold, substring, missing, unknown, truth_differs;
 };
 
@@ -36,10 +36,10 @@ struct efme_result {
   atomic_uint references;
   efme_context *context;
   const struct efme_allocator *allocator;
-  struct efme_pool pool;
+  struct efme_strings pool;
   uint32_t classes;
   const char **class_names;
-  struct efme_row *rows;
+  struct efme_outcome *rows;
   size_t count, capacity;
   float *probabilities; /* count x classes, NULL for foreign results */
   /* made by efme_result_finish */
@@ -59,8 +59,9 @@ struct efme_result {
 efme_status efme_result_new(struct efme_result **out, efme_context *context, const char *const *class_names, uint32_t classes);
 void efme_result_destroy(struct efme_result *r);
 /* Strings of row are taken as they are: put them into r->pool first. */
-efme_status efme_result_add(struct efme_result *r, const struct efme_row *row);
-efme_status efme_result_find(struct efme_result *r, int flag, const char *code, const char *format, ...) __attribute__((format(printf, 4, 5)));
+efme_status efme_result_add(struct efme_result *r, const struct efme_outcome *row);
+efme_status efme_result_find(struct efme_result *r, int flag, const char *code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 /* Counts, finds the datasets and flags classes that no sample has. Every label must lie in 0 .. classes-1. */
 efme_status efme_result_finish(struct efme_result *r);
 /* The confusion of a dataset (NULL: all); NULL where there is none of that name. */
@@ -83,9 +84,8 @@ efme_status efme_result_log(const struct efme_result *r, struct efme_text *out);
 efme_status efme_result_csv(const struct efme_result *r, struct efme_text *out);
 
 /* ---- foreign predictions (log.c, csv.c, expected.c) ---- */
-/* data is changed. path stands in errors. */
-efme_status efme_log_read(struct efme_result *r, const char *path, char *data, size_t size);
-efme_status efme_csv_read(struct efme_result *r, const char *path, char *data, size_t size);
+efme_status efme_log_read(struct efme_result *r, const char *path);
+efme_status efme_csv_read(struct efme_result *r, const char *path);
 /* Compares the rows with the samples there should be (NULL: unknown), counts, and adds the findings. Then r is finished. */
 efme_status efme_result_examine(struct efme_result *r, const efme_dataset *expected);
 

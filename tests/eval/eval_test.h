@@ -10,11 +10,11 @@
 #include "test.h"
 
 #define OK(call) ck_assert_msg((call) == EFME_OK, "%s: %s", #call, efme_last_error())
-#define FAILS(status, call, part)                                                                    \
-  do {                                                                                               \
-    efme_status got_ = (call);                                                                       \
-    ck_assert_msg(got_ == (status), "%s: %s, %s", #call, efme_status_name(got_), efme_last_error()); \
-    ck_assert_msg(strstr(efme_last_error(), part) != NULL, "`%s` is not in: %s", part, efme_last_error()); \
+#define FAILS(status, call, part)                                                                                                          \
+  do {                                                                                                                                     \
+    efme_status got_ = (call);                                                                                                             \
+    ck_assert_msg(got_ == (status), "%s: %s, %s", #call, efme_status_name(got_), efme_last_error());                                       \
+    ck_assert_msg(strstr(efme_last_error(), part) != NULL, "`%s` is not in: %s", part, efme_last_error());                                 \
   } while (0)
 #define HAS(text, part) ck_assert_msg(strstr(text, part) != NULL, "`%s` is not in:\n%s", part, text)
 #define LACKS(text, part) ck_assert_msg(strstr(text, part) == NULL, "`%s` is in:\n%s", part, text)

@@ -21,7 +21,8 @@ static int32_t *labels(const cJSON *array) {
 }
 
 /* The same predictions through the CSV reader, for the scores by class. */
-static efme_result *through_csv(efme_context *context, const char *folder, const int32_t *truth, const int32_t *predicted, int n, uint32_t classes) {
+static efme_result *through_csv(efme_context *context, const char *folder, const int32_t *truth, const int32_t *predicted, int n,
+                                uint32_t classes) {
   const char *path = test_path(folder, "case.csv");
   FILE *f = fopen(path, "w");
   ck_assert_ptr_nonnull(f);
@@ -64,7 +65,8 @@ START_TEST(golden) {
       OK(efme_result_class_scores(r, "made", c, &by_class[c]));
       present += by_class[c].samples > 0;
       const cJSON *row = cJSON_GetArrayItem(cJSON_GetObjectItem(one, "confusion"), (int)c);
-      for (uint32_t p = 0; p < classes; p++) ck_assert_uint_eq(counts[c * classes + p], (uint64_t)cJSON_GetArrayItem(row, (int)p)->valueint);
+      for (uint32_t p = 0; p < classes; p++)
+        ck_assert_uint_eq(counts[c * classes + p], (uint64_t)cJSON_GetArrayItem(row, (int)p)->valueint);
     }
     ck_array(cJSON_GetObjectItem(one, "f1"), f1_of, by_class, classes);
     ck_array(cJSON_GetObjectItem(one, "recall"), recall_of, by_class, classes);
