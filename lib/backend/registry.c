@@ -18,7 +18,7 @@ static efme_status open_api(struct efme_backend *out, const struct efme_backend_
   out->host.abi = EFME_BACKEND_ABI;
   out->host.device = device;
   out->host.fail = host_fail;
-  efme_fail(EFME_E_BACKEND, "backend %s failed without a reason", api->name); /* in case it sets none */
+  efme_fail(EFME_E_BACKEND, "backend %s failed without a reason", api->name); /* in case it sets none; restored on success */
   efme_status status = api->open(&out->be, &out->host);
   if (status) memset(out, 0, sizeof *out);
   return status;
@@ -37,8 +37,7 @@ static efme_status open_named(struct efme_backend *out, const char *name, const 
   return status ? status : open_api(out, api, colon ? colon + 1 : NULL, host);
 }
 
-efme_status efme_backend_open(struct efme_backend *out, const char *name, const struct efme_backend_host *host, char fallback[256]) {
-  fallback[0] = '\0';
+static efme_status open_any(struct efme_backend *out, const char *name, const struct efme_backend_host *host, char fallback[256]) {
   if (name && strcmp(name, "auto") != 0) {
     efme_status status = open_named(out, name, host);
     return status == EFME_OK || status == EFME_E_ARGUMENT ? status : efme_fail_prefix(status, "backend \"%.64s\"", name);
@@ -46,6 +45,15 @@ efme_status efme_backend_open(struct efme_backend *out, const char *name, const 
   if (open_named(out, "cuda", host) == EFME_OK) return EFME_OK;
   snprintf(fallback, 256, "backend auto: computing on the CPU, for %.200s", efme_error_text());
   return open_named(out, "cpu", host);
+}
+
+efme_status efme_backend_open(struct efme_backend *out, const char *name, const struct efme_backend_host *host, char fallback[256]) {
+  char error[512];
+  efme_error_save(error);
+  fallback[0] = '\0';
+  efme_status status = open_any(out, name, host, fallback);
+  if (!status) efme_error_restore(error); /* what auto tried in vain is no failed call */
+  return status;
 }
 
 void efme_backend_close(struct efme_backend *b) {

@@ -7,6 +7,7 @@
 #include "efme/model.h"
 #include "net/arch.h"
 #include "net/params.h"
+#include "net/summary.h"
 
 struct efme_provenance; /* net/provenance.h: dataset ids, subject keys, content hashes */
 
@@ -16,10 +17,11 @@ struct efme_model {
   struct efme_context *context;
   struct efme_arch arch;
   struct efme_params params;
+  struct efme_summary summary;
   float *weights; /* params.total floats, host memory */
   char **class_names;
   struct efme_provenance *provenance;
-  struct { char *key, *value; } *metadata;
+  struct { char *key, *value; } *metadata; /* keys are distinct */
   size_t metadata_count, metadata_capacity;
 };
 
@@ -36,6 +38,16 @@ void efme_model_unhold(struct efme_model *model); /* NULL allowed */
 /* Around every change of weights or metadata; begin answers BUSY, with a text, while the model is held or being changed. */
 efme_status efme_model_change_begin(struct efme_model *model);
 void efme_model_change_end(struct efme_model *model);
+
+const struct efme_allocator *efme_model_allocator(const struct efme_model *model);
+/* Frees it whatever its references say: for makers that failed, and efme_model_release. */
+void efme_model_free(struct efme_model *model);
+/* Replaces provenance and adds the metadata of `from`. */
+efme_status efme_model_copy_story(struct efme_model *to, const struct efme_model *from);
+/* Metadata without the checks of the public calls; value NULL removes. On failure nothing is changed. */
+const char *efme_model_find_metadata(const struct efme_model *model, const char *key);
+efme_status efme_model_put_metadata(struct efme_model *model, const char *key, const char *value);
+int efme_utf8_valid(const char *text, size_t size); /* well-formed, surrogates and overlong forms refused */
 
 uint64_t efme_model_checksum(const struct efme_model *model); /* efme_hash64 of the weights, gaps excluded by being zero */
 
