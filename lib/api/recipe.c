@@ -64,7 +64,7 @@ efme_status efme_recipe_create(efme_recipe **out, efme_context *context, const c
   r->preset = p;
   memcpy(r->name, p->name, strlen(p->name) + 1);
   efme_status status = take_options(r, &p->options);
-  r->alpha_preset = 1;
+  r->alpha_preset = r->alpha != NULL;
   for (uint32_t round = 0; round < p->rounds && !status; round++) {
     status = append_preset(r, &p->phases[0], p->first);
     if (!status) status = append_preset(r, &p->phases[1], p->second);
