@@ -2,6 +2,7 @@
 #ifndef EFME_NET_MODEL_H
 #define EFME_NET_MODEL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "efme/model.h"
@@ -9,6 +10,7 @@
 #include "net/params.h"
 #include "net/summary.h"
 
+struct efme_share;
 struct efme_provenance; /* net/provenance.h: dataset ids, subject keys, content hashes */
 
 struct efme_model {
@@ -23,6 +25,8 @@ struct efme_model {
   struct efme_provenance *provenance;
   struct { char *key, *value; } *metadata; /* keys are distinct */
   size_t metadata_count, metadata_capacity;
+  pthread_mutex_t share_lock; /* zero bytes are an unlocked mutex on every libc we build for */
+  struct efme_share *shares;  /* net/share.h: empty while no predictor holds the model */
 };
 
 /* A model with one reference, its table, zero weights, its class names and an empty provenance, known or not. Checks arch and names. */
