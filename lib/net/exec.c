@@ -53,7 +53,7 @@ efme_status efme_exec_create(struct efme_exec **out, const struct efme_allocator
   efme_status status = EFME_OK;
   for (uint32_t r = 1; r < EFME_ARENA_COUNT && !status; r++) status = make_region(e, r, plan->size[r], borrow);
   if (!status) status = clear_own(e);
-  if (!status) status = prepare_list(e, &e->prepare, &plan->prepare);
+  if (!status && !(borrow && borrow->buffer[EFME_ARENA_PACKED])) status = prepare_list(e, &e->prepare, &plan->prepare);
   if (!status) status = prepare_list(e, &e->main, &plan->main);
   if (!status) status = prepare_list(e, &e->update, &plan->update);
   if (status) {

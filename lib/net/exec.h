@@ -24,7 +24,7 @@ struct efme_exec {
 };
 
 /* max_threads: 0 all of the backend's, 1 the caller alone. borrow may be NULL. Own GRADS, OPT and IO are cleared, an own PACKED has the
- * plan's constants (so a borrowed PACKED must come from an exec of a plan with the same prepare list). */
+ * plan's constants. Who lends PACKED has prepared it, with a plan of the same prepare list: efme_exec_prepare then does nothing. */
 efme_status efme_exec_create(struct efme_exec **out, const struct efme_allocator *a, struct efme_backend *backend, const struct efme_plan *plan,
                              uint32_t max_threads, const struct efme_exec_borrow *borrow);
 void efme_exec_free(struct efme_exec *e); /* NULL allowed */

@@ -25,21 +25,40 @@ struct efme_tensor rig_param(const struct rig *r, uint32_t arena, const char *na
   return t;
 }
 
+/* A tensor that only a claimed group touches has a name instead of a place: here each gets one behind the planned region. */
+static void place_inner(struct rig *r, struct efme_op *op) {
+  const uint64_t inner = (uint64_t)1 << 62;
+  for (int i = 0; i < EFME_T_COUNT; i++) {
+    struct efme_tensor *t = &op->t[i];
+    if (t->arena != EFME_ARENA_ACT || !(t->offset & inner)) continue;
+    ck_assert_uint_lt((t->offset & ~inner) / 64, EFME_COUNT(r->inner));
+    uint64_t *place = &r->inner[(t->offset & ~inner) / 64];
+    if (!*place) {
+      *place = r->act_end;
+      r->act_end += (efme_tensor_bytes(t) + 63) / 64 * 64;
+    }
+    t->offset = *place;
+  }
+}
+
 static void twin_open(struct rig *r) {
   const struct efme_plan_list *lists[3] = {&r->plan->prepare, &r->plan->main, &r->plan->update};
-  for (int a = 1; a < EFME_ARENA_COUNT; a++) {
-    r->base[a] = aligned_alloc(64, (2 * r->plan->size[a] + 64 + 63) / 64 * 64);
-    ck_assert_ptr_nonnull(r->base[a]);
-    memset(r->base[a], 0, 2 * r->plan->size[a] + 64);
-  }
+  r->act_end = r->plan->size[EFME_ARENA_ACT];
   for (int i = 0; i < 3; i++) {
     r->twin[i].count = lists[i]->count;
     r->twin[i].ops = calloc(lists[i]->count + 1, sizeof(struct efme_op));
     ck_assert_ptr_nonnull(r->twin[i].ops);
     for (size_t k = 0; k < lists[i]->count; k++) {
       r->twin[i].ops[k] = lists[i]->ops[k];
+      place_inner(r, &r->twin[i].ops[k]);
       efme_ref_double(&r->twin[i].ops[k]);
     }
+  }
+  for (int a = 1; a < EFME_ARENA_COUNT; a++) {
+    size_t size = 2 * (a == EFME_ARENA_ACT ? r->act_end : r->plan->size[a]) + 64;
+    r->base[a] = aligned_alloc(64, (size + 63) / 64 * 64);
+    ck_assert_ptr_nonnull(r->base[a]);
+    memset(r->base[a], a == EFME_ARENA_ACT ? 0xff : 0, size); /* NaN where nothing was written yet */
   }
   for (uint32_t i = 0; i < r->plan->constant_count; i++)
     rig_put(r, &r->plan->constants[i].tensor, r->plan->constants[i].values, r->plan->constants[i].count);
@@ -50,7 +69,7 @@ void rig_open(struct rig *r, struct efme_backend *backend, const struct efme_arc
   const struct efme_backend *planner = backend ? backend : &rig_reference;
   efme_status status = efme_plan_create(&r->plan, &efme_allocator_libc, planner, arch, options);
   ck_assert_msg(status == EFME_OK, "%s", efme_last_error());
-  if (!backend) {
+  if (!planner->api->run) {
     twin_open(r);
     return;
   }

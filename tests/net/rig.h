@@ -1,5 +1,5 @@
 /* One plan run in one of two ways behind the same functions: on a backend through exec.h, or re-typed to double on the
- * reference (backend NULL). Every test of a whole network is written once and run on both. */
+ * reference (backend NULL, or one without a run function: then that one plans). Every test of a whole network is written once and run on both. */
 #ifndef EFME_TEST_NET_RIG_H
 #define EFME_TEST_NET_RIG_H
 
@@ -12,6 +12,7 @@ struct rig {
   struct efme_exec *exec;           /* NULL: the double-precision twin */
   char *base[EFME_ARENA_COUNT];     /* twin only */
   struct efme_plan_list twin[3];
+  uint64_t inner[2048], act_end;    /* places of tensors that a group keeps to itself */
 };
 
 /* A backend that runs nothing but supports every op of the table without workspace, packing or groups: for plans of the reference. */
