@@ -166,16 +166,15 @@ def main():
         out["logits"] = net(x)
         out["probs"] = out["logits"].softmax(1)
         out["symmetric/logits"] = Net(w, False, symmetric=True, epsilon=1e-5)(x)
-        for name in ("stem_bn", "block1a_se_expand", "block2a_se_excite", "block2b_project_bn", "block2b_add", "gap"):
+        for name in ("block1a_project_bn", "block1a_se_expand", "block2a_se_excite", "block2b_project_bn", "block2b_add", "gap"):
             out[f"act/{name}"] = nhwc(net.acts[name])
     for mode, train_bn in (("bnfixed", False), ("bntrain", True)):
         used, net, logits, loss = one_pass(w, x, y, train_bn)
         out[f"{mode}/loss"], out[f"{mode}/logits"] = loss.detach()[None], logits.detach()
         for n in trainable(w):
             out[f"{mode}/grad/{n}"] = used[n].grad
-        for n in ("stem_conv", "block1a_project_bn", "block2a_se_excite", "block2a_expand_activation", "block2a_dwconv", "block2b_se_expand", "block2b_add",
-                  "gap"):
-            if net.acts[n].numel() < 20000:
+        for n in ("block1a_project_bn", "block2a_dwconv", "block2b_se_expand", "block2b_add", "gap"):
+            if train_bn or n != "block2a_dwconv":  # the file stays small
                 out[f"{mode}/dact/{n}"] = nhwc(net.acts[n].grad)
         for n, v in net.after.items():
             out[f"{mode}/after/{n}"] = v

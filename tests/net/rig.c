@@ -218,6 +218,8 @@ float *rig_random_pixels(size_t count, uint64_t seed) {
 
 /* ---- the CPU backend ---- */
 
+struct efme_backend *rig_shared;
+
 #ifdef RIG_CPU
 struct efme_backend *rig_cpu(uint32_t threads) {
   struct efme_backend *b = calloc(1, sizeof *b);
@@ -236,4 +238,11 @@ void rig_cpu_close(struct efme_backend *backend) {
   efme_backend_close(backend);
   free(backend);
 }
+
+static void open_shared(void) { rig_shared = rig_cpu(2); }
+static void close_shared(void) { rig_cpu_close(rig_shared); }
+
+void rig_fixture(TCase *t) { tcase_add_unchecked_fixture(t, open_shared, close_shared); }
+#else
+void rig_fixture(TCase *t) { (void)t; }
 #endif

@@ -9,7 +9,6 @@ static const struct variant variants[] = {
     {"cut3_48", 3, 0, 48, 48}, {"cut5_48", 5, 0, 48, 48}, {"cut5_224", 5, 0, 224, 224}, {"cut3_75x57", 3, 0, 75, 57}, {"b0_64", 7, 1, 64, 64},
 };
 
-static struct efme_backend *cpu;
 
 static void open_pair(struct golden *g, struct golden *w, const char *name) {
   char path[128];
@@ -48,18 +47,18 @@ static void infer(const struct variant *v, int tapped) {
   rig_weights(&ref, weights);
   rig_put(&ref, &ref.plan->input, x, pixels);
   rig_main(&ref, batch);
-  if (cpu) {
-    rig_open(&f32, cpu, &arch, &o);
+  if (rig_shared) {
+    rig_open(&f32, rig_shared, &arch, &o);
     rig_weights(&f32, weights);
     rig_put(&f32, &f32.plan->input, x, pixels);
     rig_main(&f32, batch);
   }
   rig_get(&ref, &ref.plan->logits, a, count);
-  if (cpu) rig_get(&f32, &f32.plan->logits, b, count);
-  golden_judge(v->name, "logits", a, cpu ? b : NULL, logits, count, 0);
+  if (rig_shared) rig_get(&f32, &f32.plan->logits, b, count);
+  golden_judge(v->name, "logits", a, rig_shared ? b : NULL, logits, count, 0);
   rig_get(&ref, &ref.plan->probabilities, a, count);
-  if (cpu) rig_get(&f32, &f32.plan->probabilities, b, count);
-  golden_judge(v->name, "probs", a, cpu ? b : NULL, probs, count, 0);
+  if (rig_shared) rig_get(&f32, &f32.plan->probabilities, b, count);
+  golden_judge(v->name, "probs", a, rig_shared ? b : NULL, probs, count, 0);
   for (uint32_t i = 0; i < o.tap_count; i++) {
     char name[64];
     double *p, *q = NULL;
@@ -68,13 +67,13 @@ static void infer(const struct variant *v, int tapped) {
     const float *golden = golden_f32(&g, name, &n);
     get_tap(&ref, taps[i], batch, &p, &m);
     ck_assert_uint_eq(n, m);
-    if (cpu) get_tap(&f32, taps[i], batch, &q, &m);
+    if (rig_shared) get_tap(&f32, taps[i], batch, &q, &m);
     golden_judge(v->name, name, p, q, golden, n, 0);
     free(p);
     free(q);
   }
   rig_close(&ref);
-  if (cpu) rig_close(&f32);
+  if (rig_shared) rig_close(&f32);
   free(weights), free(a), free(b);
   golden_close(&g), golden_close(&w);
 }
@@ -88,16 +87,11 @@ END_TEST
 int main(void) {
   Suite *suite = suite_create("golden");
   TCase *t = tcase_create("infer");
-#ifdef RIG_CPU
-  cpu = rig_cpu(2);
-#endif
   tcase_set_timeout(t, 0);
+  rig_fixture(t);
   tcase_add_loop_test(t, test_infer, 0, (int)EFME_COUNT(variants));
   tcase_add_loop_test(t, test_activations, 0, (int)EFME_COUNT(variants));
   suite_add_tcase(suite, t);
   int result = test_run(suite);
-#ifdef RIG_CPU
-  rig_cpu_close(cpu);
-#endif
   return result;
 }

@@ -2,7 +2,6 @@
  * Adam steps in four modes with the weights after them. */
 #include "net/golden.h"
 
-static struct efme_backend *cpu;
 
 struct variant {
   const char *name;
@@ -107,19 +106,19 @@ static void gradients(const struct variant *v, int update) {
   o.bn_update = (uint32_t)update;
   struct rig ref, f32;
   rig_ready(&ref, NULL, &d, &o);
-  if (cpu) rig_ready(&f32, cpu, &d, &o);
-  double a = pass(&ref, &d), b = cpu ? pass(&f32, &d) : 0;
+  if (rig_shared) rig_ready(&f32, rig_shared, &d, &o);
+  double a = pass(&ref, &d), b = rig_shared ? pass(&f32, &d) : 0;
   char name[64];
   size_t count;
   snprintf(name, sizeof name, "%s/loss", mode);
-  golden_judge(v->name, name, &a, cpu ? &b : NULL, golden_f32(&d.g, name, &count), 1, 0);
+  golden_judge(v->name, name, &a, rig_shared ? &b : NULL, golden_f32(&d.g, name, &count), 1, 0);
   snprintf(name, sizeof name, "%s/logits", mode);
   const float *logits = golden_f32(&d.g, name, &count);
-  judge_one(v->name, name, &ref, cpu ? &f32 : NULL, &ref.plan->logits, logits, count, 0);
-  judge_all(v, &d, &ref, cpu ? &f32 : NULL, mode, "grad", EFME_ARENA_GRADS);
-  if (update) judge_all(v, &d, &ref, cpu ? &f32 : NULL, mode, "after", EFME_ARENA_WEIGHTS);
+  judge_one(v->name, name, &ref, rig_shared ? &f32 : NULL, &ref.plan->logits, logits, count, 0);
+  judge_all(v, &d, &ref, rig_shared ? &f32 : NULL, mode, "grad", EFME_ARENA_GRADS);
+  if (update) judge_all(v, &d, &ref, rig_shared ? &f32 : NULL, mode, "after", EFME_ARENA_WEIGHTS);
   rig_close(&ref);
-  if (cpu) rig_close(&f32);
+  if (rig_shared) rig_close(&f32);
   data_close(&d);
 }
 
@@ -164,23 +163,23 @@ static void steps(const struct variant *v, const struct steps *m) {
   double a[10], b[10] = {0};
   rig_ready(&ref, NULL, &d, &o);
   take_steps(&ref, &d, m, a);
-  if (cpu) {
-    rig_ready(&f32, cpu, &d, &o);
+  if (rig_shared) {
+    rig_ready(&f32, rig_shared, &d, &o);
     take_steps(&f32, &d, m, b);
   }
   static const char *const after[][2] = {{"head_kernel", "head/kernel"}, {"stem_conv", "stem_conv/kernel"}};
   char name[64];
   size_t count;
   snprintf(name, sizeof name, "steps/%s/losses", m->name);
-  golden_judge(v->name, name, a, cpu ? b : NULL, golden_f32(&d.g, name, &count), 10, 0);
+  golden_judge(v->name, name, a, rig_shared ? b : NULL, golden_f32(&d.g, name, &count), 10, 0);
   for (int i = 0; i < (m->scope == EFME_SCOPE_HEAD ? 1 : 2); i++) {
     snprintf(name, sizeof name, "steps/%s/%s", m->name, after[i][0]);
     const float *golden = golden_f32(&d.g, name, &count);
     struct efme_tensor t = rig_param(&ref, EFME_ARENA_WEIGHTS, after[i][1]);
-    judge_one(v->name, name, &ref, cpu ? &f32 : NULL, &t, golden, count, 0);
+    judge_one(v->name, name, &ref, rig_shared ? &f32 : NULL, &t, golden, count, 0);
   }
   rig_close(&ref);
-  if (cpu) rig_close(&f32);
+  if (rig_shared) rig_close(&f32);
   data_close(&d);
 }
 
@@ -190,17 +189,12 @@ END_TEST
 int main(void) {
   Suite *suite = suite_create("golden training");
   TCase *t = tcase_create("train");
-#ifdef RIG_CPU
-  cpu = rig_cpu(2);
-#endif
   tcase_set_timeout(t, 0);
+  rig_fixture(t);
   tcase_add_loop_test(t, test_bn_fixed, 0, 2);
   tcase_add_loop_test(t, test_bn_update, 0, 2);
   tcase_add_loop_test(t, test_steps, 0, 8);
   suite_add_tcase(suite, t);
   int result = test_run(suite);
-#ifdef RIG_CPU
-  rig_cpu_close(cpu);
-#endif
   return result;
 }

@@ -137,7 +137,6 @@ static const struct efme_plan_options kinds[] = {
     {.mode = EFME_PLAN_TRAIN, .max_batch = 3, .scope = EFME_SCOPE_HEAD, .from_features = 1, .dropout = 0.5f, .update = 1, .ema = 1},
 };
 
-static struct efme_backend *cpu; /* NULL until there is one */
 
 /* All ops of a plan by the CPU backend: it plans at all only if every one is claimed. */
 static void check_variant(uint32_t cut, uint32_t top, uint32_t classes, uint32_t h, uint32_t w, uint32_t padding) {
@@ -149,8 +148,8 @@ static void check_variant(uint32_t cut, uint32_t top, uint32_t classes, uint32_t
     check_buffers(p);
     ck_assert_uint_le(p->backward, p->main.count);
     ck_assert_int_eq(p->backward < p->main.count, kinds[k].mode == EFME_PLAN_TRAIN);
-    if (cpu) {
-      struct efme_plan *q = make(cpu, &arch, &kinds[k]);
+    if (rig_shared) {
+      struct efme_plan *q = make(rig_shared, &arch, &kinds[k]);
       check_memory(q);
       check_buffers(q);
       ck_assert_uint_eq(efme_plan_hash(p), efme_plan_hash(q));
@@ -468,7 +467,7 @@ START_TEST(test_training_memory) {
   for (uint32_t keep = 0; keep < 2; keep++) {
     struct efme_plan_options o = {.mode = EFME_PLAN_TRAIN, .max_batch = 16, .bn_update = 1, .gamma = 2, .alpha = 1, .l1 = 0.01f, .l2 = 0.01f, .update = 1,
                                   .dropout = 0.5f, .dropconnect = 1, .augment = 1, .keep_activations = keep};
-    struct efme_plan *p = make(cpu ? cpu : &rig_reference, &arch, &o);
+    struct efme_plan *p = make(rig_shared ? rig_shared : &rig_reference, &arch, &o);
     uint64_t total = 0;
     for (int a = 1; a < EFME_ARENA_COUNT; a++) total += p->size[a];
     printf("training 224 x 224, batch 16, cut 5, %s: %.1f MB, of them activations %.1f\n", keep ? "activations kept" : "activations made again",
@@ -482,10 +481,8 @@ END_TEST
 int main(void) {
   Suite *suite = suite_create("plan");
   TCase *t = tcase_create("plan");
-#ifdef RIG_CPU
-  cpu = rig_cpu(2);
-#endif
   tcase_set_timeout(t, 0);
+  rig_fixture(t);
   tcase_add_loop_test(t, test_variants, 0, 7);
   tcase_add_test(t, test_parameters);
   tcase_add_test(t, test_arch_errors);
@@ -499,8 +496,5 @@ int main(void) {
   tcase_add_test(t, test_training_memory);
   suite_add_tcase(suite, t);
   int result = test_run(suite);
-#ifdef RIG_CPU
-  rig_cpu_close(cpu);
-#endif
   return result;
 }
