@@ -166,7 +166,5 @@ static inline const char *efme_csv_field(const struct efme_csv *csv, size_t i) {
 size_t efme_csv_length(const struct efme_csv *csv, size_t i);
 void efme_csv_close(struct efme_csv *csv);
 
-/* ---- synthetic_face.c ---- */
-struct efme_face; /* parameters of one face */
 
 #endif

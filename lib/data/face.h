@@ -1,0 +1,41 @@
+/* One parametric face: what the synthetic source draws. Face coordinates: origin in the middle of the head, x to the
+ * image's right, y down, the chin at y = 1. Angles in radians, colours 0..1. */
+#ifndef EFME_DATA_FACE_H
+#define EFME_DATA_FACE_H
+
+#include <stdint.h>
+
+struct efme_colour { double r, g, b; };
+
+enum efme_face_class { EFME_FACE_NEGATIVE = 0, EFME_FACE_POSITIVE = 1, EFME_FACE_SURPRISE = 2 };
+enum efme_hair { EFME_HAIR_NONE = 0, EFME_HAIR_SHORT = 1, EFME_HAIR_FRINGE = 2, EFME_HAIR_PARTED = 3, EFME_HAIR_LONG = 4 };
+
+struct efme_face {
+  /* who: the same for every sample of a subject */
+  double width, square, taper;             /* half width of the head, squareness 0..1, narrowing of the jaw */
+  struct efme_colour skin, hair_colour, iris, lip;
+  uint32_t hair, glasses, beard;
+  double hairline, hair_size;
+  double eye_x, eye_y, eye_width, eye_open, iris_size;
+  double brow_gap, brow_thick, brow_length, brow_tilt, brow_arch; /* gap above the eye; tilt: outer end up */
+  double nose_width, nose_y;
+  double mouth_y, mouth_width, lip_up, lip_low, corner; /* corner: ends of the mouth up */
+  /* what it does: moved by expression and chance */
+  double brow_raise, brow_inner, eye_upper, eye_lower, open, teeth, frown, fold, wrinkle, gaze_x, gaze_y;
+  /* how it is seen */
+  double angle, scale, shift_x, shift_y, yaw, pitch;
+  double light_x, light_y, ambient, diffuse, gain, offset, noise;
+  struct efme_colour cast, back[2], cloth;
+  double back_angle, back_wave, back_phase;
+  uint64_t seed;
+  uint32_t sample[2]; /* generator counters of the pixel noise */
+};
+
+/* Face `number` of `seed` in its sample-th picture, showing `expression` at `intensity` 0..1. */
+void efme_face_make(struct efme_face *f, uint64_t seed, uint32_t number, uint32_t sample, enum efme_face_class expression, double intensity);
+/* channels 1 or 3, packed. */
+void efme_face_draw(uint8_t *out, uint32_t size, uint32_t channels, const struct efme_face *f);
+/* Box x, y, width, height and the two eye centres, in pixels. */
+void efme_face_truth(float box[4], float eyes[4], uint32_t size, const struct efme_face *f);
+
+#endif
