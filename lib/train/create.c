@@ -129,6 +129,7 @@ static efme_status fill(struct efme_trainer *t, const efme_recipe *recipe, const
   efme_status status = check_dataset(t->model, train, "training", allow_missing);
   if (!status && validation) status = check_dataset(t->model, validation, "validation", allow_missing);
   if (!status) status = take_recipe(t, recipe);
+  t->run_seed = extra && extra->reseed ? extra->seed : t->options.seed;
   if (!status) status = take_data(t, train, validation);
   if (!status) status = take_weights(t);
   return status;

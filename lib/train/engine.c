@@ -189,7 +189,7 @@ static efme_status host_buffers(struct efme_trainer *t) {
 }
 
 static efme_status make_loader(struct efme_loader **out, const struct efme_trainer *t, const struct efme_part *part, uint32_t batch) {
-  struct efme_loader_options o = {.batch = batch, .threads = t->loader_threads, .seed = t->options.seed};
+  struct efme_loader_options o = {.batch = batch, .threads = t->loader_threads, .seed = t->run_seed};
   return efme_loader_create(out, part->samples->stage, part->positions, part->count, &o);
 }
 
@@ -280,7 +280,7 @@ efme_status efme_engine_epoch(struct efme_trainer *t) {
   if (!status && g->features == t->features[0]) status = fill(t, t->features[0], variant);
   if (!status && g->eval_features == t->features[1]) status = fill(t, t->features[1], 0);
   if (!status && g->order_epoch != epoch) {
-    efme_order_shuffle(g->order, (uint32_t)t->train.count, t->options.seed, epoch);
+    efme_order_shuffle(g->order, (uint32_t)t->train.count, t->run_seed, epoch);
     g->order_epoch = epoch;
   }
   return status;

@@ -26,6 +26,7 @@ void efme_identity(const struct efme_trainer *t, struct efme_text *text) {
   data_line(text, "training data", t->train_set);
   data_line(text, "validation data", t->validation_set);
   efme_train_options_lines(text, &t->options);
+  efme_text_printf(text, "seed of the run %llu\n", (unsigned long long)t->run_seed);
   efme_text_printf(text, "phases %u\n", t->phase_count);
   for (uint32_t i = 0; i < t->phase_count; i++) {
     const struct efme_trainer_phase *p = &t->phases[i];

@@ -64,6 +64,7 @@ struct efme_trainer {
   struct efme_part train, validation;
   struct efme_train_shared *shared;
   uint32_t max_threads, loader_threads;
+  uint64_t run_seed;       /* of order, dropout and augmentation by epoch; options.seed unless a fold has its own */
 
   void *weights;           /* device, params.total floats */
   void *averaged;          /* device: EMA weights for validation, NULL without EMA */

@@ -47,7 +47,7 @@ static efme_status next_features(struct efme_trainer *t, struct batch *b) {
 static efme_status write_step(struct efme_trainer *t) {
   const struct efme_trainer_phase *phase = &t->phases[t->position.phase];
   uint64_t n = t->position.phase_step + 1, steps = t->engine.steps;
-  struct efme_step s = {.seed = t->options.seed, .epoch = t->position.total_epoch, .step = t->position.phase_step, .ema_decay = t->options.ema_decay};
+  struct efme_step s = {.seed = t->run_seed, .epoch = t->position.total_epoch, .step = t->position.phase_step, .ema_decay = t->options.ema_decay};
   s.lr = (float)efme_schedule_rate(&phase->optimizer, n, steps * phase->epochs, steps);
   s.correct1 = (float)efme_schedule_correction(phase->optimizer.beta1, n);
   s.correct2 = (float)efme_schedule_correction(phase->optimizer.beta2, n);

@@ -24,6 +24,9 @@ struct efme_trainer_extra {
   struct efme_train_shared *shared; /* NULL: none. Its dataset must hold every sample of train and validation */
   uint32_t max_threads;             /* 0: all of the context's; 1: the calling thread alone (no loader threads either) */
   uint32_t allow_missing;           /* 1: train or validation may lack a class (the fold's report says so) */
+  uint32_t reseed;                  /* 1: order, dropout and augmentation by epoch draw from `seed`, so that folds differ; cached features, which
+                                       folds share, stay with the recipe's seed */
+  uint64_t seed;
 };
 
 /* efme_trainer_create with more; extra may be NULL. */
