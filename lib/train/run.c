@@ -5,18 +5,6 @@
 
 #include "train/state.h"
 
-/* A wish to stop becomes a decision once all ranks know of it: at the end of a step (inside its reduction) or of an epoch. */
-static efme_status agree(struct efme_trainer *t) {
-  const efme_collectives *c = t->options.collectives;
-  float flag = t->cancel ? 1.0f : 0.0f;
-  if (c && c->ranks > 1) {
-    efme_status status = c->allreduce(&flag, 1, c->user);
-    if (status) return efme_fail(status, "the caller's allreduce failed: %s", efme_status_name(status));
-  }
-  t->stop = flag > 0.0f;
-  return EFME_OK;
-}
-
 static efme_status save_if_due(struct efme_trainer *t, int always) {
   if (!t->checkpoint || (!always && efme_seconds() - t->saved_at < t->checkpoint_seconds)) return EFME_OK;
   return efme_checkpoint_save(t);
@@ -93,6 +81,7 @@ static efme_status run_epoch(struct efme_trainer *t) {
   struct efme_validated v = {NAN, NAN, NAN};
   efme_status status = begin_epoch(t);
   if (!status) status = train_steps(t);
+  if (!status) status = efme_group_statistics(t);
   if (!status && t->validation.count) status = efme_validate(t, &v);
   if (!status) status = note_epoch(t, &v);
   if (status) return status;
@@ -100,7 +89,7 @@ static efme_status run_epoch(struct efme_trainer *t) {
   t->position.epoch++;
   t->position.total_epoch++;
   t->position.step = 0;
-  return agree(t);
+  return efme_group_agree(t);
 }
 
 static void last_validation(const struct efme_trainer *t, struct efme_validated *v) {
@@ -124,7 +113,7 @@ static efme_status end_phase(struct efme_trainer *t) {
   t->position.plan = 0;
   memset(t->position.sums, 0, sizeof t->position.sums);
   t->position.penalty = 0.0;
-  return agree(t);
+  return efme_group_agree(t);
 }
 
 static efme_status run_phase(struct efme_trainer *t) {
@@ -144,15 +133,7 @@ static efme_status run_phase(struct efme_trainer *t) {
 static efme_status start(struct efme_trainer *t) {
   if (t->begun) return EFME_OK;
   efme_status status = t->checkpoint ? efme_checkpoint_load(t) : EFME_OK;
-  const efme_collectives *c = t->options.collectives;
-  if (!status && c && c->ranks > 1) {
-    status = efme_weights_read(t, t->scratch);
-    if (!status) {
-      status = c->broadcast(t->scratch, efme_trainer_params(t)->total * sizeof *t->scratch, 0, c->user);
-      if (status) status = efme_fail(status, "the caller's broadcast failed: %s", efme_status_name(status));
-    }
-    if (!status) status = efme_weights_write(t, t->scratch);
-  }
+  if (!status) status = efme_group_broadcast(t);
   if (!status) t->begun = 1;
   return status;
 }

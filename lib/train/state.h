@@ -124,6 +124,17 @@ efme_status efme_engine_evaluate(struct efme_plan **plan, struct efme_exec **exe
 /* One batch: stage, forward, backward, collectives, update. NUMERIC before the weights change. */
 efme_status efme_train_step(struct efme_trainer *t);
 
+/* ---- collectives.c: all do nothing for a single rank ---- */
+/* Gradients of the group's batch in place of this rank's; count of total samples were its own. A loss that is not finite on one rank clears
+ * *finite on all, a wish to cancel sets t->stop on all. */
+efme_status efme_group_reduce(struct efme_trainer *t, uint32_t count, uint32_t total, int *finite);
+/* At an epoch's end: the mean of the ranks' moving statistics, so that all validate the same network. */
+efme_status efme_group_statistics(struct efme_trainer *t);
+/* Sets t->stop where any rank wishes to cancel (also for a single rank). */
+efme_status efme_group_agree(struct efme_trainer *t);
+/* Rank 0's weights on every rank. */
+efme_status efme_group_broadcast(struct efme_trainer *t);
+
 /* ---- validate.c ---- */
 struct efme_validated {
   double loss, uf1, uar;

@@ -75,26 +75,6 @@ static efme_status read_sums(struct efme_trainer *t, uint32_t count, int *finite
   return status;
 }
 
-/* Gradients of the group: each rank's mean over its slice (the penalty's gradient, equal everywhere, included) weighted by the
- * slice, summed. One more number tells whether a rank failed (large) or wants to stop (one each). */
-#define FAILED 65536.0f
-static efme_status reduce(struct efme_trainer *t, const struct batch *b, int *finite) {
-  const efme_collectives *c = t->options.collectives;
-  if (!c || c->ranks < 2) return EFME_OK;
-  const struct efme_params *p = efme_trainer_params(t);
-  uint64_t first = t->phases[t->position.phase].scope == EFME_SCOPE_HEAD ? p->trunk_end : 0, count = p->head_end - first;
-  float *values = t->engine.exchange, share = (float)b->count / (float)b->total;
-  efme_status status = efme_exec_read_region(t->engine.train, EFME_ARENA_GRADS, first * sizeof *values, values, count * sizeof *values);
-  if (status) return status;
-  for (uint64_t i = 0; i < count; i++) values[i] *= share;
-  values[count] = *finite ? (t->cancel ? 1.0f : 0.0f) : FAILED;
-  status = c->allreduce(values, (size_t)count + 1, c->user);
-  if (status) return efme_fail(status, "the caller's allreduce failed: %s", efme_status_name(status));
-  if (values[count] >= FAILED) *finite = 0;
-  t->stop = values[count] > 0.0f;
-  return efme_exec_write_region(t->engine.train, EFME_ARENA_GRADS, first * sizeof *values, values, count * sizeof *values);
-}
-
 efme_status efme_train_step(struct efme_trainer *t) {
   struct batch b = {0};
   int finite = 1;
@@ -106,7 +86,7 @@ efme_status efme_train_step(struct efme_trainer *t) {
   status = write_step(t);
   if (!status) status = forward_backward(t, &b);
   if (!status) status = read_sums(t, b.count, &finite);
-  if (!status) status = reduce(t, &b, &finite);
+  if (!status) status = efme_group_reduce(t, b.count, b.total, &finite);
   if (status) return status;
   if (!finite)
     return efme_fail(EFME_E_NUMERIC, "the loss is not finite at step %llu of epoch %u of phase %u (%s); the last good weights are kept",

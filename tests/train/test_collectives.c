@@ -142,6 +142,16 @@ START_TEST(two_ranks_as_one) {
 }
 END_TEST
 
+/* Batch statistics are local, but the moving ones are made equal before anybody validates. */
+START_TEST(statistics_agree) {
+  struct member members[RANKS];
+  run_group(members, EFME_SCOPE_ALL, EFME_BN_UPDATE, UINT32_MAX);
+  for (int r = 0; r < RANKS; r++) ck_assert_msg(members[r].status == EFME_OK, "rank %d: %s", r, members[r].error);
+  fx_same_bits(members[0].weights, members[1].weights, members[0].count, "rank 0 against rank 1");
+  free_group(members);
+}
+END_TEST
+
 START_TEST(one_rank_cancels) {
   for (uint32_t at = 0; at < 8; at++) {
     struct member members[RANKS];
@@ -158,6 +168,7 @@ int main(void) {
   TCase *tc = tcase_create("all");
   tcase_set_timeout(tc, 0);
   tcase_add_test(tc, two_ranks_as_one);
+  tcase_add_test(tc, statistics_agree);
   tcase_add_test(tc, one_rank_cancels);
   suite_add_tcase(suite, tc);
   return test_run(suite);
