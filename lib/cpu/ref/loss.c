@@ -3,7 +3,8 @@
  *   t_c = (1 - f[1]) target_c + f[1]/N;   L_b = -GATE_b sum_c t_c ALPHA_c q_c^gamma l_c
  *   G_c = dL/dl_c = -GATE_b t_c ALPHA_c (q_c^gamma - gamma q_c^(gamma-1) p_c l_c)
  *   dL/dX_k = sum_c G_c ([c = k] - p_k) = G_k q_k - p_k sum over c != k of G_c;   DX = that / B
- * q and l are made from sums of the other classes' exponentials, never as 1 - p or log(p): full precision at any confidence.
+ * q and l are made from sums of the other classes' exponentials, never as 1 - p or log(p): full precision at any confidence. With
+ * one label the sum over c != k is S - G_k = 0 exactly where k is the label.
  * target is SCALE where it is given, else the one-hot of W; the label whose hits are counted is W where given, else SCALE's argmax.
  * A label outside 0 .. N-1 is a target of zeros. Ties of argmax go to the lowest class. */
 #include "cpu/ref/ref.h"
@@ -39,10 +40,9 @@ static struct row row_open(const struct efme_ref_view *x, int64_t first, int64_t
 
 static double row_p(const struct row *r, int64_t c) { return efme_exp(shifted(r, c)) / (1 + r->rest); }
 
+/* The other classes' share: the largest is among them unless c is the largest itself, so nothing cancels. */
 static double row_q(const struct row *r, int64_t c) {
-  double others = c == r->top ? 0 : 1;
-  for (int64_t j = 0; j < r->n; j++)
-    if (j != c && j != r->top) others += efme_exp(shifted(r, j));
+  double others = c == r->top ? r->rest : 1 + (r->rest - efme_exp(shifted(r, c)));
   return others / (1 + r->rest);
 }
 
@@ -112,11 +112,11 @@ efme_status efme_ref_loss(const struct efme_ref_args *a) {
       double f = factor(a, b, c, label);
       if (f != 0) loss += f * power(row_q(&r, c), a->op->f[0]) * row_log(&r, c);
     }
+    double slopes = 0;
+    for (int64_t c = 0; dx->p && c < n; c++) slopes += slope(a, &r, b, c, label);
     for (int64_t k = 0; dx->p && k < n; k++) {
-      double g = slope(a, &r, b, k, label) * row_q(&r, k);
-      for (int64_t c = 0; c < n; c++)
-        if (c != k) g -= row_p(&r, k) * slope(a, &r, b, c, label);
-      efme_ref_set(dx, b * n + k, g / (double)a->batch);
+      double own = slope(a, &r, b, k, label);
+      efme_ref_set(dx, b * n + k, (own * row_q(&r, k) - row_p(&r, k) * (slopes - own)) / (double)a->batch);
     }
     for (int64_t c = 0; p->p && c < n; c++) efme_ref_set(p, b * n + c, row_p(&r, c));
     efme_ref_set(&a->t[EFME_T_Y], b, loss);

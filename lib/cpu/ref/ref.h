@@ -19,6 +19,9 @@ efme_status efme_ref_run_list(const struct efme_op *ops, size_t count, void *con
  * out alike, holds the twin's tensors. The step block and u8, i32 tensors keep their types (and move with the rest). */
 void efme_ref_double(struct efme_op *op);
 
+/* The same as a backend table (backend.c), F32 or F64 plans alike. */
+extern const struct efme_backend_api efme_ref_backend;
+
 /* "MATMUL", "DX" and so on, "?" for other numbers. */
 const char *efme_ref_kind_name(int kind);
 const char *efme_ref_role_name(int role);

@@ -16,16 +16,16 @@ static const struct {
     [EFME_OP_ADD] = {"ADD", R(X) | R(RES) | R(Y), 0},
     [EFME_OP_INPUT] = {"INPUT", R(X) | R(Y), R(ID) | R(STEP)},
     [EFME_OP_CONV] = {"CONV", R(X) | R(W) | R(Y), R(P) | R(SCALE) | R(SHIFT) | R(BIAS)},
-    [EFME_OP_CONV_DW] = {"CONV_DW", R(X) | R(DY) | R(DW), R(SCALE) | R(SHIFT) | R(WS)},
+    [EFME_OP_CONV_DW] = {"CONV_DW", R(X) | R(DY) | R(DW), R(SCALE) | R(SHIFT)},
     [EFME_OP_MATMUL] = {"MATMUL", R(X) | R(W) | R(Y), R(P) | R(BIAS) | R(GATE) | R(RES)},
-    [EFME_OP_MATMUL_DW] = {"MATMUL_DW", R(X) | R(DY) | R(DW), R(GATE) | R(DB) | R(WS)},
+    [EFME_OP_MATMUL_DW] = {"MATMUL_DW", R(X) | R(DY) | R(DW), R(GATE) | R(DB)},
     [EFME_OP_DWCONV] = {"DWCONV", R(X) | R(W) | R(Y), R(BIAS) | R(POOL)},
     [EFME_OP_DWCONV_DX] = {"DWCONV_DX", R(DY) | R(W) | R(DX), 0},
-    [EFME_OP_DWCONV_DW] = {"DWCONV_DW", R(X) | R(DY) | R(DW), R(WS)},
-    [EFME_OP_BN_STAT] = {"BN_STAT", R(STAT), R(X) | R(MEAN) | R(VAR) | R(WS)},
+    [EFME_OP_DWCONV_DW] = {"DWCONV_DW", R(X) | R(DY) | R(DW), 0},
+    [EFME_OP_BN_STAT] = {"BN_STAT", R(STAT), R(X) | R(MEAN) | R(VAR)},
     [EFME_OP_BN_ACT] = {"BN_ACT", BN_IN, R(Y) | R(POOL) | R(GATE) | R(RES) | R(ID) | R(STEP)},
-    [EFME_OP_BN_REDUCE] = {"BN_REDUCE", BN_IN | R(DY) | R(SUMS), R(DW) | R(DB) | R(GATE) | R(POOL) | R(ID) | R(STEP) | R(WS)},
-    [EFME_OP_BN_DX] = {"BN_DX", BN_IN | R(DY) | R(DX), R(SUMS) | R(DW) | R(DB) | R(GATE) | R(POOL) | R(ID) | R(STEP) | R(WS)},
+    [EFME_OP_BN_REDUCE] = {"BN_REDUCE", BN_IN | R(DY) | R(SUMS), R(DW) | R(DB) | R(GATE) | R(POOL) | R(ID) | R(STEP)},
+    [EFME_OP_BN_DX] = {"BN_DX", BN_IN | R(DY) | R(DX), R(SUMS) | R(DW) | R(DB) | R(GATE) | R(POOL) | R(ID) | R(STEP)},
     [EFME_OP_GATE_DX] = {"GATE_DX", BN_IN | R(DY) | R(DX), 0},
     [EFME_OP_ACT] = {"ACT", R(X) | R(Y), 0},
     [EFME_OP_ACT_DX] = {"ACT_DX", R(X) | R(DY) | R(DX), 0},
@@ -34,7 +34,7 @@ static const struct {
     [EFME_OP_DROPOUT] = {"DROPOUT", R(X) | R(Y) | R(ID) | R(STEP), 0},
     [EFME_OP_SOFTMAX] = {"SOFTMAX", R(X) | R(Y), 0},
     [EFME_OP_LOSS] = {"LOSS", R(X) | R(Y) | R(SUMS), R(W) | R(SCALE) | R(GATE) | R(BIAS) | R(DX) | R(P)},
-    [EFME_OP_PENALTY] = {"PENALTY", R(W) | R(SUMS), R(DW) | R(WS)},
+    [EFME_OP_PENALTY] = {"PENALTY", R(W) | R(SUMS), R(DW)},
     [EFME_OP_OPTIMIZER] = {"OPTIMIZER", R(W) | R(DW) | R(STEP), R(X) | R(Y)},
     [EFME_OP_EMA] = {"EMA", R(X) | R(Y) | R(STEP), 0},
     [EFME_OP_FOLD] = {"FOLD", R(W) | R(GAMMA) | R(BETA) | R(MEAN) | R(VAR) | R(Y) | R(BIAS), 0},
@@ -59,6 +59,7 @@ void efme_ref_roles(int kind, uint32_t flags, uint32_t *required, uint32_t *opti
   if (kind == EFME_OP_BN_STAT && (flags & EFME_OP_UPDATE)) *required |= R(MEAN) | R(VAR);
   if (kind == EFME_OP_BN_DX && !(flags & EFME_OP_FIXED)) *required |= R(SUMS);
   if (flags & EFME_OP_DROPCONNECT_ON) *required |= R(ID) | R(STEP);
+  if (*required) *optional |= R(WS); /* a backend may ask for scratch wherever it likes; it is not used here */
   *optional &= ~*required;
 }
 

@@ -1,0 +1,67 @@
+/* How far a float32 result may lie from the reference's, kind by kind. e = 2^-23. A sum of K products carries about sqrt(K) roundings of
+ * its own size; sums that the table wants in double carry those of their terms only. */
+#include "walk.h"
+
+#include <math.h>
+
+#define E 1.1920929e-7
+
+double kernel_limit(const struct kernel_case *c, int role, int *relative, double *floor_scale) {
+  double act = c->op.act ? 4 : 1;
+  *relative = 0;
+  *floor_scale = 1e-30;
+  switch (c->op.kind) {
+  case EFME_OP_FILL:
+  case EFME_OP_POOL_DX:
+  case EFME_OP_DROPOUT:
+  case EFME_OP_FOLD:
+    *relative = c->op.kind != EFME_OP_FOLD || role == EFME_T_Y;
+    return 4 * E;
+  case EFME_OP_SOFTMAX:
+    *relative = 1;
+    return 32 * E; /* arguments up to 140: exp's own error is that of the difference */
+  case EFME_OP_ACT:
+    *relative = 1;
+    return 4 * E;
+  case EFME_OP_ADD:
+  case EFME_OP_EMA:
+    return 1 * E;
+  case EFME_OP_INPUT:
+    *floor_scale = 255;
+    return 8 * E;
+  case EFME_OP_CONV:
+  case EFME_OP_MATMUL:
+  case EFME_OP_DWCONV:
+  case EFME_OP_DWCONV_DX:
+    *floor_scale = role == EFME_T_POOL ? 0.1 : 0.5;
+    return (2 + act + sqrt(c->terms)) * E;
+  case EFME_OP_CONV_DW:
+  case EFME_OP_MATMUL_DW:
+  case EFME_OP_DWCONV_DW:
+    *floor_scale = sqrt(c->terms);
+    return (4 + 0.25 * sqrt(fmin(c->terms, 1024))) * E;
+  case EFME_OP_BN_STAT:
+    *floor_scale = 1;
+    return 3 * E;
+  case EFME_OP_BN_ACT:
+    *floor_scale = role == EFME_T_POOL ? 0.3 : 1;
+    return 6 * E;
+  case EFME_OP_BN_REDUCE:
+    *floor_scale = sqrt(c->terms);
+    return 8 * E;
+  case EFME_OP_GATE_DX:
+    *floor_scale = sqrt(c->terms);
+    return 8 * E;
+  case EFME_OP_BN_DX:
+    *floor_scale = 1;
+    return 8 * E;
+  case EFME_OP_LOSS:
+    *floor_scale = role == EFME_T_DX ? 1.0 / c->batch : 1;
+    return role == EFME_T_P ? 32 * E : 64 * E;
+  case EFME_OP_OPTIMIZER:
+    *floor_scale = 1e-3;
+    return 4 * E;
+  default:
+    return 6 * E;
+  }
+}
