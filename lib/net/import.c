@@ -143,7 +143,7 @@ static efme_status note_source(struct efme_model *m, const struct efme_st_reader
 static efme_status import_model(struct efme_model **out, struct efme_context *context, struct efme_st_reader *r, const char *format_name,
                                 const efme_load_options *o) {
   const struct efme_allocator *a = efme_context_allocator(context);
-  uint32_t format;
+  uint32_t format = 0;
   struct efme_arch arch;
   struct efme_load_target target;
   struct efme_params whole;

@@ -14,7 +14,7 @@ struct walk {
 
 static struct efme_layer *add(struct walk *k, const char *block, const char *suffix, const char *kind) {
   struct efme_layer *l = &k->s->items[k->s->count++];
-  snprintf(l->name, sizeof l->name, "%s%s", block, suffix);
+  snprintf(l->name, sizeof l->name, "%.15s%.23s", block, suffix);
   l->kind = kind;
   l->height = k->h;
   l->width = k->w;
