@@ -36,7 +36,7 @@ int efme_utf8_valid(const char *text, size_t size) {
 }
 
 /* Names are shown, compared and written one a line: no control characters. */
-static efme_status check_names(const char *const *names, uint32_t count) {
+efme_status efme_class_names_check(const char *const *names, uint32_t count) {
   if (!names) return efme_fail(EFME_E_ARGUMENT, "class_names is NULL");
   for (uint32_t i = 0; i < count; i++) {
     if (!names[i] || !names[i][0]) return efme_fail(EFME_E_ARGUMENT, "class_names[%u] is empty", i);
@@ -77,7 +77,7 @@ efme_status efme_model_new(struct efme_model **out, struct efme_context *context
   struct efme_block blocks[EFME_MAX_BLOCKS];
   uint32_t count;
   efme_status status = efme_arch_blocks(blocks, &count, arch); /* checks every field */
-  if (!status) status = check_names(class_names, arch->classes);
+  if (!status) status = efme_class_names_check(class_names, arch->classes);
   if (status) return status;
   struct efme_model *m = efme_mem_calloc(efme_context_allocator(context), 1, sizeof *m, "a model");
   if (!m) return EFME_E_NOMEM;

@@ -51,6 +51,7 @@ efme_status efme_model_copy_story(struct efme_model *to, const struct efme_model
 /* Metadata without the checks of the public calls; value NULL removes. On failure nothing is changed. */
 const char *efme_model_find_metadata(const struct efme_model *model, const char *key);
 efme_status efme_model_put_metadata(struct efme_model *model, const char *key, const char *value);
+efme_status efme_class_names_check(const char *const *names, uint32_t count); /* non-empty, distinct, one line of UTF-8 each */
 int efme_utf8_valid(const char *text, size_t size); /* well-formed, surrogates and overlong forms refused */
 
 uint64_t efme_model_checksum(const struct efme_model *model); /* efme_hash64 of the weights, gaps excluded by being zero */

@@ -150,7 +150,7 @@ static efme_status read_meta(struct efme_weights_meta *m, const struct efme_allo
   if (status) return status;
   struct efme_block blocks[EFME_MAX_BLOCKS];
   uint32_t count;
-  if (efme_arch_blocks(blocks, &count, &m->arch)) return efme_fail_prefix(EFME_E_FORMAT, "%s: metadata", r->source.name);
+  if (efme_arch_blocks(blocks, &count, &m->arch) || efme_class_names_check(m->class_names, m->arch.classes)) return efme_fail_prefix(EFME_E_FORMAT, "%s: metadata", r->source.name);
   status = efme_provenance_parse(&m->provenance, a, text, strlen(text));
   return status ? efme_fail_prefix(status, "%s: metadata \"efme.provenance\"", r->source.name) : EFME_OK;
 }
