@@ -36,37 +36,37 @@ static efme_status read_source(struct efme_st_reader *r, void *buffer, uint64_t 
 
 /* ---- header ---- */
 
-static efme_status parse_shape(struct efme_json *j, struct efme_st_entry *e) {
-  struct efme_json_list list;
+static efme_status parse_shape(struct efme_pull *j, struct efme_st_entry *e) {
+  struct efme_pull_list list;
   int more;
-  efme_status status = efme_json_open(j, &list, '[');
+  efme_status status = efme_pull_open(j, &list, '[');
   e->rank = 0;
-  while (!status && !(status = efme_json_more(j, &list, &more)) && more) {
-    if (e->rank == EFME_ST_RANK) return efme_json_fail(j, "a shape of more than 8 dimensions");
-    status = efme_json_u64(j, &e->dims[e->rank++]);
+  while (!status && !(status = efme_pull_more(j, &list, &more)) && more) {
+    if (e->rank == EFME_ST_RANK) return efme_pull_fail(j, "a shape of more than 8 dimensions");
+    status = efme_pull_u64(j, &e->dims[e->rank++]);
   }
   return status;
 }
 
-static efme_status parse_offsets(struct efme_json *j, struct efme_st_entry *e) {
-  struct efme_json_list list;
+static efme_status parse_offsets(struct efme_pull *j, struct efme_st_entry *e) {
+  struct efme_pull_list list;
   int more, n = 0;
   uint64_t v[2] = {0, 0};
-  efme_status status = efme_json_open(j, &list, '[');
-  while (!status && !(status = efme_json_more(j, &list, &more)) && more) {
-    if (n == 2) return efme_json_fail(j, "data_offsets of more than two numbers");
-    status = efme_json_u64(j, &v[n++]);
+  efme_status status = efme_pull_open(j, &list, '[');
+  while (!status && !(status = efme_pull_more(j, &list, &more)) && more) {
+    if (n == 2) return efme_pull_fail(j, "data_offsets of more than two numbers");
+    status = efme_pull_u64(j, &v[n++]);
   }
   if (status) return status;
-  if (n != 2) return efme_json_fail(j, "data_offsets must be two numbers");
+  if (n != 2) return efme_pull_fail(j, "data_offsets must be two numbers");
   e->begin = v[0];
   e->end = v[1];
   return EFME_OK;
 }
 
-static efme_status parse_dtype(struct efme_json *j, const struct efme_st_reader *r, struct efme_st_entry *e) {
+static efme_status parse_dtype(struct efme_pull *j, const struct efme_st_reader *r, struct efme_st_entry *e) {
   const char *name;
-  efme_status status = efme_json_string(j, &name, 0);
+  efme_status status = efme_pull_string(j, &name, 0);
   if (status) return status;
   for (e->dtype = 0; e->dtype < EFME_ST_COUNT; e->dtype++)
     if (strcmp(dtypes[e->dtype].name, name) == 0) return EFME_OK;
@@ -74,14 +74,14 @@ static efme_status parse_dtype(struct efme_json *j, const struct efme_st_reader 
 }
 
 /* {"dtype": .., "shape": [..], "data_offsets": [..]}, each once, in any order. */
-static efme_status parse_entry(struct efme_json *j, const struct efme_st_reader *r, struct efme_st_entry *e) {
+static efme_status parse_entry(struct efme_pull *j, const struct efme_st_reader *r, struct efme_st_entry *e) {
   static const char *const keys[3] = {"dtype", "shape", "data_offsets"};
-  struct efme_json_list list;
+  struct efme_pull_list list;
   int more, seen[3] = {0, 0, 0};
-  efme_status status = efme_json_open(j, &list, '{');
-  while (!status && !(status = efme_json_more(j, &list, &more)) && more) {
+  efme_status status = efme_pull_open(j, &list, '{');
+  while (!status && !(status = efme_pull_more(j, &list, &more)) && more) {
     const char *key;
-    status = efme_json_string(j, &key, 1);
+    status = efme_pull_string(j, &key, 1);
     if (status) return status;
     int k = 0;
     while (k < 3 && strcmp(keys[k], key) != 0) k++;
@@ -94,19 +94,19 @@ static efme_status parse_entry(struct efme_json *j, const struct efme_st_reader 
   return status ? efme_fail_prefix(status, "tensor \"%.200s\"", e->name) : EFME_OK;
 }
 
-static efme_status parse_metadata(struct efme_json *j, struct efme_st_reader *r) {
-  struct efme_json_list list;
+static efme_status parse_metadata(struct efme_pull *j, struct efme_st_reader *r) {
+  struct efme_pull_list list;
   int more;
-  efme_status status = efme_json_open(j, &list, '{');
-  while (!status && !(status = efme_json_more(j, &list, &more)) && more) {
+  efme_status status = efme_pull_open(j, &list, '{');
+  while (!status && !(status = efme_pull_more(j, &list, &more)) && more) {
     if (r->metadata_count == EFME_ST_METADATA_LIMIT) return efme_fail(EFME_E_LIMIT, "%s: too many metadata entries", r->source.name);
     void *items = r->metadata;
     status = efme_mem_grow(r->allocator, &items, &r->metadata_capacity, r->metadata_count + 1, sizeof *r->metadata, "metadata");
     r->metadata = items;
     if (status) return status;
     struct efme_st_pair *p = &r->metadata[r->metadata_count];
-    status = efme_json_string(j, &p->key, 1);
-    if (!status) status = efme_json_string(j, &p->value, 0);
+    status = efme_pull_string(j, &p->key, 1);
+    if (!status) status = efme_pull_string(j, &p->value, 0);
     if (status) return status;
     if (efme_st_metadata(r, p->key)) return efme_fail(EFME_E_FORMAT, "%s: metadata key \"%.64s\" is there twice", r->source.name, p->key);
     r->metadata_count++;
@@ -127,13 +127,13 @@ static efme_status check_entry(const struct efme_st_reader *r, struct efme_st_en
   return EFME_OK;
 }
 
-static efme_status parse_tensors(struct efme_json *j, struct efme_st_reader *r) {
-  struct efme_json_list list;
+static efme_status parse_tensors(struct efme_pull *j, struct efme_st_reader *r) {
+  struct efme_pull_list list;
   int more, metadata = 0;
-  efme_status status = efme_json_open(j, &list, '{');
-  while (!status && !(status = efme_json_more(j, &list, &more)) && more) {
+  efme_status status = efme_pull_open(j, &list, '{');
+  while (!status && !(status = efme_pull_more(j, &list, &more)) && more) {
     const char *key;
-    status = efme_json_string(j, &key, 1);
+    status = efme_pull_string(j, &key, 1);
     if (status) return status;
     if (strcmp(key, "__metadata__") == 0) {
       if (metadata++) return efme_fail(EFME_E_FORMAT, "%s: \"__metadata__\" is there twice", r->source.name);
@@ -152,7 +152,7 @@ static efme_status parse_tensors(struct efme_json *j, struct efme_st_reader *r) 
     if (!status) status = check_entry(r, e);
     r->count++;
   }
-  return status ? status : efme_json_end(j);
+  return status ? status : efme_pull_end(j);
 }
 
 /* ---- order: a heap sort, because the C library's may allocate behind the allocator's back ---- */
@@ -261,7 +261,7 @@ static efme_status read_header(struct efme_st_reader *r) {
   if (status) return status;
   if (got < n) return efme_fail(EFME_E_FORMAT, "%s: truncated: %zu bytes of a header of %llu", r->source.name, got, (unsigned long long)n);
   r->data = 8 + n;
-  struct efme_json j = {r->header, r->source.name, n, 0, r->strings};
+  struct efme_pull j = {r->header, r->source.name, n, 0, r->strings};
   status = parse_tensors(&j, r);
   efme_mem_free(r->allocator, r->header);
   r->header = NULL;

@@ -5,28 +5,28 @@
 
 #include "util/util.h"
 
-struct efme_json {
+struct efme_pull {
   const char *text, *source; /* source: the file's name, for errors */
   size_t size, at;
   char *strings; /* next free byte for decoded strings; `size` bytes in all always suffice */
 };
 
-/* After efme_json_open('{'), call efme_json_more before each member: *more is 0 once the closing bracket is read. */
-struct efme_json_list {
+/* After efme_pull_open('{'), call efme_pull_more before each member: *more is 0 once the closing bracket is read. */
+struct efme_pull_list {
   char close;
   int started;
 };
-efme_status efme_json_open(struct efme_json *j, struct efme_json_list *list, char open);
-efme_status efme_json_more(struct efme_json *j, struct efme_json_list *list, int *more);
+efme_status efme_pull_open(struct efme_pull *j, struct efme_pull_list *list, char open);
+efme_status efme_pull_more(struct efme_pull *j, struct efme_pull_list *list, int *more);
 /* A string, decoded, NUL-terminated (one with a NUL inside is refused); with key 1 the colon behind it too. */
-efme_status efme_json_string(struct efme_json *j, const char **out, int key);
+efme_status efme_pull_string(struct efme_pull *j, const char **out, int key);
 /* A whole number without sign, fraction or exponent. */
-efme_status efme_json_u64(struct efme_json *j, uint64_t *out);
+efme_status efme_pull_u64(struct efme_pull *j, uint64_t *out);
 /* Nothing but blanks may follow. */
-efme_status efme_json_end(struct efme_json *j);
-efme_status efme_json_fail(const struct efme_json *j, const char *what);
+efme_status efme_pull_end(struct efme_pull *j);
+efme_status efme_pull_fail(const struct efme_pull *j, const char *what);
 
 /* Writing: s in quotes, escaped. */
-void efme_json_write_string(struct efme_text *t, const char *s);
+void efme_pull_write_string(struct efme_text *t, const char *s);
 
 #endif

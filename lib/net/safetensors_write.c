@@ -50,15 +50,15 @@ static void write_header(struct efme_text *t, const struct efme_st_tensor *tenso
   efme_text_add(t, "{\"__metadata__\":{");
   for (size_t i = 0; i < metadata_count; i++) {
     if (i) efme_text_add(t, ",");
-    efme_json_write_string(t, metadata[i].key);
+    efme_pull_write_string(t, metadata[i].key);
     efme_text_add(t, ":");
-    efme_json_write_string(t, metadata[i].value);
+    efme_pull_write_string(t, metadata[i].value);
   }
   efme_text_add(t, "}");
   for (size_t i = 0; i < count; i++) {
     uint64_t end = at + bytes_of(tensors[i].count, dtype);
     efme_text_add(t, ",");
-    efme_json_write_string(t, tensors[i].name);
+    efme_pull_write_string(t, tensors[i].name);
     efme_text_printf(t, ":{\"dtype\":\"%s\",\"shape\":[", efme_st_dtype_name(dtype));
     for (uint32_t k = 0; k < tensors[i].rank; k++) efme_text_printf(t, k ? ",%llu" : "%llu", (unsigned long long)tensors[i].dims[k]);
     efme_text_printf(t, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)at, (unsigned long long)end);

@@ -304,12 +304,12 @@ START_TEST(escapes) {
   for (size_t i = 0; i < EFME_COUNT(strings); i++) {
     struct efme_text t;
     efme_text_init(&t, libc_memory);
-    efme_json_write_string(&t, strings[i]);
+    efme_pull_write_string(&t, strings[i]);
     char decoded[64];
-    struct efme_json j = {t.data, "text", t.size, 0, decoded};
+    struct efme_pull j = {t.data, "text", t.size, 0, decoded};
     const char *out;
-    ck_assert_int_eq(efme_json_string(&j, &out, 0), EFME_OK);
-    ck_assert_int_eq(efme_json_end(&j), EFME_OK);
+    ck_assert_int_eq(efme_pull_string(&j, &out, 0), EFME_OK);
+    ck_assert_int_eq(efme_pull_end(&j), EFME_OK);
     ck_assert_str_eq(out, strings[i]);
     efme_text_free(&t);
   }
