@@ -17,7 +17,7 @@ static efme_status make(efme_fold_plan **out, const efme_dataset *dataset, enum 
   if (!out || !dataset) return efme_fail(EFME_E_ARGUMENT, "%s: %s is NULL", who, out ? "dataset" : "out");
   efme_status status = load_options(&options, given, who);
   if (status) return status;
-  return efme_plan_create(out, dataset, kind, fold_of, folds, &options);
+  return efme_fold_plan_build(out, dataset, kind, fold_of, folds, &options);
 }
 
 efme_status efme_fold_plan_loso(efme_fold_plan **out, const efme_dataset *dataset, const efme_fold_options *options) {

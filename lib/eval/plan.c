@@ -261,7 +261,7 @@ static efme_status prepare(struct efme_fold_plan *p, enum efme_plan_kind kind, c
   return status ? status : build(p, kind, fold_of, folds);
 }
 
-efme_status efme_plan_create(struct efme_fold_plan **out, const efme_dataset *dataset, enum efme_plan_kind kind, const uint32_t *fold_of, uint32_t folds,
+efme_status efme_fold_plan_build(struct efme_fold_plan **out, const efme_dataset *dataset, enum efme_plan_kind kind, const uint32_t *fold_of, uint32_t folds,
                              const efme_fold_options *options) {
   const struct efme_allocator *a = efme_context_allocator(efme_dataset_context(dataset));
   struct efme_fold_plan *p = efme_mem_calloc(a, 1, sizeof *p, "fold plan");

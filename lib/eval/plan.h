@@ -55,7 +55,7 @@ struct efme_fold_plan {
 enum efme_plan_kind { EFME_PLAN_LOSO, EFME_PLAN_GROUPED, EFME_PLAN_DATASETS, EFME_PLAN_CUSTOM };
 
 /* fold_of and folds: GROUPED uses folds only, CUSTOM both. options are complete. */
-efme_status efme_plan_create(struct efme_fold_plan **out, const efme_dataset *dataset, enum efme_plan_kind kind, const uint32_t *fold_of, uint32_t folds,
+efme_status efme_fold_plan_build(struct efme_fold_plan **out, const efme_dataset *dataset, enum efme_plan_kind kind, const uint32_t *fold_of, uint32_t folds,
                              const efme_fold_options *options);
 void efme_plan_destroy(struct efme_fold_plan *p);
 
