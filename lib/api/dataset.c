@@ -59,8 +59,7 @@ efme_status efme_dataset_field(const efme_dataset *d, uint64_t index, const char
 efme_status efme_dataset_read(const efme_dataset *d, uint64_t index, efme_image **out) {
   efme_status status = check_index(d, index, out);
   if (status) return status;
-  struct efme_store *s = efme_item_store(d, index);
-  return s->source->read(s, d->items[index].record, out);
+  return efme_item_read(d, index, out);
 }
 
 /* A hash of each sample's key, class and content reference; their sum and a mixed sum do not depend on the order. */

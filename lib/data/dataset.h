@@ -114,6 +114,10 @@ int efme_dataset_has_column(const efme_dataset *d, const char *column);
 int32_t efme_dataset_find_class(const efme_dataset *d, const char *name, size_t n);
 /* Width, height, channels of a sample without decoding it; 0 where that cannot be known. */
 efme_status efme_item_size(const efme_dataset *d, uint64_t index, struct efme_size *out);
+/* Reads a sample and, in passing, notes its hashes. */
+efme_status efme_item_read(const efme_dataset *d, uint64_t index, efme_image **out);
+uint64_t efme_pixel_hash(const uint8_t *pixels, uint32_t width, uint32_t height, uint32_t channels);
+void efme_store_note_hash(struct efme_store *store, uint64_t record, int which, uint64_t hash); /* which: 0 file, 1 pixels */
 /* What an error calls this sample: its path, or key and row. */
 void efme_item_name(const efme_dataset *d, uint64_t index, char name[256]);
 

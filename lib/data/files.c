@@ -9,7 +9,15 @@
 #include "data/dataset.h"
 
 static efme_status read_file(struct efme_store *s, uint64_t record, efme_image **out) {
-  return efme_image_load(out, s->context, s->records[record].path, &s->image);
+  const char *path = s->records[record].path;
+  uint8_t *data;
+  size_t size;
+  efme_status status = efme_file_read(&data, &size, s->allocator, path, s->image.max_file_size);
+  if (status) return status;
+  efme_store_note_hash(s, record, 0, efme_hash64(data, size, 0));
+  status = efme_image_decode(out, s->context, data, size, path, &s->image);
+  efme_mem_free(s->allocator, data);
+  return status;
 }
 
 const struct efme_source efme_file_source = {read_file, NULL, NULL};

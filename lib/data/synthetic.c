@@ -34,8 +34,11 @@ static efme_status synthetic_read(struct efme_store *s, uint64_t record, efme_im
   struct efme_pixels px;
   efme_status status = efme_pixels_alloc(&px, s->allocator, o->size, o->size, o->channels);
   if (status) return status;
+  struct efme_fpenv fpenv;
+  efme_fpenv_enter(&fpenv);
   make(&f, o, record);
   efme_face_draw(px.data, o->size, o->channels, &f);
+  efme_fpenv_leave(&fpenv);
   return efme_image_new(out, s->context, s->allocator, &px, 1, "synthetic");
 }
 
@@ -112,7 +115,10 @@ efme_status efme_dataset_synthetic_truth(const efme_dataset *d, uint64_t index, 
   if (s->source != &synthetic_source) return efme_fail(EFME_E_UNSUPPORTED, "sample %s is not synthetic", efme_item_record(d, index)->key);
   const efme_synthetic_options *o = s->state;
   struct efme_face f;
+  struct efme_fpenv fpenv;
+  efme_fpenv_enter(&fpenv);
   make(&f, o, d->items[index].record);
   efme_face_truth(box, eyes, o->size, &f);
+  efme_fpenv_leave(&fpenv);
   return EFME_OK;
 }

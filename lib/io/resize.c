@@ -96,6 +96,8 @@ efme_status efme_pixels_resize(uint8_t *dst, uint32_t width, uint32_t height, co
   if (!status && (!(line[0] = efme_mem_array(a, row, 2 * sizeof **line, "resize")) || !(sums = efme_mem_array(a, row, sizeof *sums, "resize"))))
     status = EFME_E_NOMEM;
   if (!status) {
+    struct efme_fpenv fpenv; /* the host may round otherwise */
+    efme_fpenv_enter(&fpenv);
     line[1] = line[0] + row;
     int64_t held[2] = {-1, -1};
     double divisor = (double)x.divisor * (double)y.divisor;
@@ -113,6 +115,7 @@ efme_status efme_pixels_resize(uint8_t *dst, uint32_t width, uint32_t height, co
       }
       divide_row(dst + (size_t)j * row, sums, row, divisor);
     }
+    efme_fpenv_leave(&fpenv);
   }
   efme_mem_free(a, line[0]);
   efme_mem_free(a, sums);

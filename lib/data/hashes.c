@@ -1,0 +1,75 @@
+/* Content hashes, by which the audit finds the same picture under two names: of the encoded file and of the decoded
+ * pixels. They are noted whenever a sample is read, so that an audit after training reads little again. */
+#include "data/dataset.h"
+#include "data/loader.h"
+
+uint64_t efme_pixel_hash(const uint8_t *pixels, uint32_t width, uint32_t height, uint32_t channels) {
+  uint64_t seed = (uint64_t)width << 40 | (uint64_t)height << 16 | channels;
+  return efme_hash64(pixels, (size_t)width * height * channels, seed);
+}
+
+void efme_store_note_hash(struct efme_store *s, uint64_t record, int which, uint64_t hash) {
+  if (!s->hashes) return;
+  atomic_store_explicit(&s->hashes[2 * record + (unsigned)which], hash ? hash : 1, memory_order_relaxed); /* 0 means "not yet" */
+}
+
+static uint64_t noted(const struct efme_store *s, uint64_t record, int which) {
+  return atomic_load_explicit(&s->hashes[2 * record + (unsigned)which], memory_order_relaxed);
+}
+
+efme_status efme_item_read(const efme_dataset *d, uint64_t index, efme_image **out) {
+  struct efme_store *s = efme_item_store(d, index);
+  uint64_t record = d->items[index].record;
+  efme_image *image;
+  efme_status status = s->source->read(s, record, &image);
+  if (status) return status;
+  if (!noted(s, record, 1)) {
+    const struct efme_pixels *px = &image->px;
+    efme_store_note_hash(s, record, 1, efme_pixel_hash(px->data, px->width, px->height, px->channels));
+  }
+  *out = image;
+  return EFME_OK;
+}
+
+static efme_status hash_one(const efme_dataset *d, uint64_t i) {
+  struct efme_store *s = efme_item_store(d, i);
+  uint64_t record = d->items[i].record;
+  if (noted(s, record, 1)) return EFME_OK;
+  const uint8_t *bytes = s->source->bytes ? s->source->bytes(s, record) : NULL;
+  if (bytes) {
+    efme_store_note_hash(s, record, 1, efme_pixel_hash(bytes, s->size.width, s->size.height, s->size.channels));
+    return EFME_OK;
+  }
+  efme_image *image;
+  efme_status status = efme_item_read(d, i, &image);
+  if (!status) efme_image_release(image);
+  return status;
+}
+
+efme_status efme_dataset_hashes(const efme_dataset *d, efme_progress_fn progress, void *user) {
+  for (uint64_t i = 0; i < d->count; i++) {
+    efme_status status = hash_one(d, i);
+    if (status) return status;
+    if (progress && (i % 64 == 63 || i + 1 == d->count) && progress("files", i + 1, d->count, user))
+      return efme_fail(EFME_E_CANCELLED, "cancelled after hashing %llu files", (unsigned long long)i + 1);
+  }
+  return EFME_OK;
+}
+
+efme_status efme_item_size(const efme_dataset *d, uint64_t index, struct efme_size *out) {
+  struct efme_store *s = efme_item_store(d, index);
+  *out = s->size;
+  if (s->size.width || s->source != &efme_file_source) return EFME_OK;
+  const char *path = s->records[d->items[index].record].path;
+  uint8_t *data;
+  size_t size;
+  efme_status status = efme_file_read(&data, &size, s->allocator, path, s->image.max_file_size);
+  if (status) return status;
+  struct efme_image_header h;
+  status = efme_image_inspect(&h, data, size, path, s->image.max_pixels);
+  efme_mem_free(s->allocator, data);
+  if (status) return status;
+  int turned = h.orientation >= 5 && !s->image.ignore_orientation;
+  *out = (struct efme_size){turned ? h.height : h.width, turned ? h.width : h.height, h.channels};
+  return EFME_OK;
+}
