@@ -142,6 +142,7 @@ static void conv_shapes(struct check *k) {
   int back = op->kind == EFME_OP_CONV_DW, y = back ? EFME_T_DY : EFME_T_Y;
   int64_t c = op->t[EFME_T_X].c, n = op->t[y].c;
   window(k, EFME_T_X, y);
+  if ((int64_t)op->kh * op->kw * c > EFME_CPU_MAX_WINDOW) complain(k, "window times channels above 12288", -1);
   if (!back && has(k, EFME_T_W) == has(k, EFME_T_P)) complain(k, "needs W or P", -1);
   vector(k, back ? EFME_T_DW : EFME_T_W, (int64_t)op->kh * op->kw * c * n);
   vector(k, EFME_T_SCALE, c);
@@ -203,6 +204,7 @@ static void bn_shapes(struct check *k) {
 
 static void loss_shapes(struct check *k) {
   int64_t n = image_elements(&k->op->t[EFME_T_X]);
+  if (k->op->t[EFME_T_X].c != n) complain(k, "not 1 x 1", EFME_T_X);
   if (!has(k, EFME_T_W) && !has(k, EFME_T_SCALE)) complain(k, "needs labels in W or targets in SCALE", -1);
   per_image(k, EFME_T_Y, EFME_T_X, 1);
   per_image(k, EFME_T_W, EFME_T_X, 1);

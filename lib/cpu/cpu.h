@@ -13,6 +13,8 @@
 #include "backend/backend.h"
 
 enum { EFME_CPU_PHASES = 3, EFME_CPU_VALUES = 16 };
+/* CONV: kh kw C at most; a task prepares its windows on the stack. The stem has 27. */
+enum { EFME_CPU_MAX_WINDOW = 12288 };
 
 struct efme_cpu_needs {
   size_t workspace, packed; /* as in struct efme_op_needs */

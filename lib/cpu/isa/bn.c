@@ -2,8 +2,8 @@
  *   BN_STAT  STAT = (mean, 1/sqrt(biased variance + eps)) of X over its rows; UPDATE moves MEAN, VAR; FIXED takes them instead
  *   BN_ACT   a = act(z); POOL = spatial mean of a; Y = a GATE keep + RES
  *
- * The variance is made in one pass from sums of (x - p) and (x - p)^2, p the channel's value in the first row: a typical value is
- * near enough to the mean that nothing cancels. Partial sums lie in WS, [chunk][2][channels], and are merged in index order. */
+ * The variance is made in one pass from sums of (x - p) and (x - p)^2. p is the mean of 8 rows spread over the batch, near enough
+ * to the true mean that next to nothing cancels. Partial sums lie in WS, [chunk][2][channels], and are merged in index order. */
 #include "cpu/isa/bn.h"
 
 /* ---- BN_STAT ---- */
@@ -29,9 +29,17 @@ static void stat_begin(struct efme_cpu_call *c) {
   c->serial = c->v[V_ROWS] * channels < SMALL_WORK;
 }
 
-INLINE void stat_block(const float *x, int64_t channels, int64_t m0, int64_t m1, const int n, int lanes, const float *pivot, double *s1, double *s2) {
+/* p of one channel vector. */
+INLINE vf pivot_of(const float *x, int64_t channels, int64_t rows, int lanes) {
+  vf sum = vset(0.0f);
+  for (int64_t i = 0; i < 8; i++) sum += vget(x + part(rows, 8, i) * channels, lanes);
+  return sum * vset(0.125f);
+}
+
+INLINE void stat_block(const float *x, int64_t channels, int64_t rows, int64_t m0, int64_t m1, const int n, int lanes, double *s1,
+                       double *s2) {
   vf p[4];
-  for (int i = 0; i < n; i++) p[i] = vget(pivot + i * VL, lanes);
+  for (int i = 0; i < n; i++) p[i] = pivot_of(x + i * VL, channels, rows, lanes);
   for (int64_t m = m0; m < m1; m += RUN) {
     vf a[4], b[4];
     for (int i = 0; i < n; i++) a[i] = b[i] = vset(0.0f);
@@ -60,8 +68,8 @@ static void stat_task(const struct efme_cpu_call *c, uint32_t index) {
   for (; v < v1;) {
     int64_t at = v * VL;
     int n = v + 4 <= v1 && at + 4 * VL <= channels ? 4 : 1;
-    if (n == 4) stat_block(x + at, channels, m0, m1, 4, VL, x + at, s1 + at, s2 + at);
-    else stat_block(x + at, channels, m0, m1, 1, (int)EFME_MIN(channels - at, (int64_t)VL), x + at, s1 + at, s2 + at);
+    if (n == 4) stat_block(x + at, channels, rows, m0, m1, 4, VL, s1 + at, s2 + at);
+    else stat_block(x + at, channels, rows, m0, m1, 1, (int)EFME_MIN(channels - at, (int64_t)VL), s1 + at, s2 + at);
     v += n;
   }
 }
@@ -73,8 +81,10 @@ static void stat_merge(const struct efme_cpu_call *c, uint32_t index) {
   float *stat = f32(c, EFME_T_STAT), *moving = f32(c, EFME_T_MEAN), *moving_var = f32(c, EFME_T_VAR);
   const double *ws = c->t[EFME_T_WS];
   (void)index;
+  float pivot[VL];
   for (int64_t k = 0; k < channels; k++) {
     double mean, var;
+    if (!fixed && k % VL == 0) vstore(pivot, pivot_of(f32(c, EFME_T_X) + k, channels, rows, (int)EFME_MIN(channels - k, (int64_t)VL)));
     if (fixed) {
       mean = moving[k];
       var = moving_var[k];
@@ -85,7 +95,7 @@ static void stat_merge(const struct efme_cpu_call *c, uint32_t index) {
         s2 += ws[(i * 2 + 1) * ld + k];
       }
       double d = s1 / (double)rows;
-      mean = (double)f32(c, EFME_T_X)[k] + d;
+      mean = (double)pivot[k % VL] + d;
       var = s2 / (double)rows - d * d;
       if (var < 0) var = 0; /* rounding of a constant channel; NaN passes */
     }

@@ -15,7 +15,7 @@ static const tile_mul_fn tile_mul[TILE_M][TILE_V] = TILE_TABLE(tile_mul);
 
 enum { V_M, V_K, V_N, V_ROWS, V_ROW_BLOCKS, V_PANEL_BLOCKS, V_PACK }; /* call.v of MATMUL and CONV */
 
-#define STAGE_FLOATS 12288 /* the largest stack buffer for prepared rows: 48 KB */
+#define STAGE_FLOATS EFME_CPU_MAX_WINDOW /* the stack buffer for prepared rows: 48 KB */
 #define STAGE_K 1024       /* with a gate: so many k at a time */
 
 /* ---- panels ---- */

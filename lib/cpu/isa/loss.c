@@ -3,14 +3,15 @@
  *   dL/dX_k = sum_c g_c ([c = k] - p_k) = g_k q_k - p_k sum over c != k of g_c
  *   g_c = dL/d log p_c = -GATE t_c ALPHA_c (q_c^gamma - gamma q_c^(gamma-1) p_c log p_c)
  * The largest exponential is 1; `rest` is the sum of the others. q_c and log p_c come from it without 1 - p or log(p), which
- * lose everything once the network is sure. One task: SUMS is added up in the images' order. */
+ * lose everything once the network is sure; for the same reason the sum over c != k is made of what stands before k and what
+ * stands behind it. One task: SUMS is added up in the images' order. The program's scratch holds a row's e, g and sums. */
 #include "cpu/isa/kernel.h"
 
-/* The softmax of one row, without storage: N may be any. */
 struct row {
   const float *x;
   int64_t n, top;
-  double largest, rest;
+  double largest, rest, gamma;
+  double *e, *g, *behind; /* exp(x - largest), g_c, sum of g over the classes behind c */
 };
 
 static int64_t argmax(const float *x, int64_t n) {
@@ -20,14 +21,15 @@ static int64_t argmax(const float *x, int64_t n) {
   return top;
 }
 
-static double weight(const struct row *r, int64_t c) { return efme_exp((double)r->x[c] - r->largest); }
-
-static struct row row_of(const float *x, int64_t n) {
-  struct row r = {x, n, argmax(x, n), 0, 0};
-  r.largest = x[r.top];
-  for (int64_t c = 0; c < n; c++)
-    if (c != r.top) r.rest += weight(&r, c);
-  return r;
+static void row_open(struct row *r, const float *x) {
+  r->x = x;
+  r->top = argmax(x, r->n);
+  r->largest = x[r->top];
+  r->rest = 0;
+  for (int64_t c = 0; c < r->n; c++) {
+    r->e[c] = efme_exp((double)x[c] - r->largest);
+    if (c != r->top) r->rest += r->e[c];
+  }
 }
 
 /* log(1 + y), y >= 0: what 1 + y lost to rounding is divided out. */
@@ -36,25 +38,14 @@ static double log_plus_1(double y) {
   return u == 1 ? y : efme_log(u) * (y / (u - 1));
 }
 
-struct class_terms {
-  double p, q, log_p, focal, slope; /* q^gamma, and d(q^gamma log p)/d(log p) */
-};
-
-static struct class_terms terms_of(const struct row *r, int64_t c, double gamma) {
-  struct class_terms t;
-  double sum = 1 + r->rest, others = 1;
-  if (c == r->top) others = r->rest;
-  else if (r->n > 2) { /* all but c: rest - own would cancel where c holds nearly all of rest */
-    for (int64_t j = 0; j < r->n; j++)
-      if (j != c && j != r->top) others += weight(r, j);
-  }
-  t.p = weight(r, c) / sum;
-  t.q = others / sum;
-  t.log_p = (double)r->x[c] - r->largest - log_plus_1(r->rest);
-  t.focal = gamma == 0 ? 1 : t.q > 0 ? efme_pow(t.q, gamma) : t.q == 0 ? 0 : t.q;
-  t.slope = gamma == 0 || !(t.q > 0) ? t.focal : t.focal - gamma * (t.focal / t.q) * t.p * t.log_p;
-  return t;
+static double q_of(const struct row *r, int64_t c) {
+  double others = c == r->top ? r->rest : 1 + EFME_MAX(r->rest - r->e[c], 0.0); /* e_c <= 1: nothing cancels */
+  return others / (1 + r->rest);
 }
+
+static double log_p(const struct row *r, int64_t c) { return (double)r->x[c] - r->largest - log_plus_1(r->rest); }
+
+static double power(double q, double gamma) { return gamma == 0 ? 1 : q > 0 ? efme_pow(q, gamma) : q == 0 ? 0 : q; }
 
 /* -GATE t_c ALPHA_c */
 static double factor_of(const struct efme_cpu_call *c, int64_t image, int64_t k, int64_t n, int64_t label) {
@@ -64,42 +55,51 @@ static double factor_of(const struct efme_cpu_call *c, int64_t image, int64_t k,
   return -target * (alpha ? (double)alpha[k] : 1) * (sample ? (double)sample[image] : 1);
 }
 
-static double loss_image(const struct efme_cpu_call *c, int64_t image, int64_t n, int64_t label, int64_t *top) {
-  struct row r = row_of(f32(c, EFME_T_X) + image * n, n);
-  float *dx = f32(c, EFME_T_DX), *p = f32(c, EFME_T_P);
-  double gamma = (double)c->op->f[0], loss = 0;
-  *top = r.top;
-  for (int64_t k = 0; k < n; k++) {
-    struct class_terms t = terms_of(&r, k, gamma);
-    double f = factor_of(c, image, k, n, label);
-    if (f != 0) loss += f * t.focal * t.log_p;
-    if (p) p[image * n + k] = (float)t.p;
-    if (!dx) continue;
-    double g = f * t.slope * t.q;
-    for (int64_t j = 0; j < n; j++) {
-      double fj = j == k ? 0 : factor_of(c, image, j, n, label);
-      if (fj != 0) g -= t.p * fj * terms_of(&r, j, gamma).slope;
-    }
-    dx[image * n + k] = (float)(g / (double)c->batch);
+/* The loss of an image, and g. */
+static double loss_image(const struct efme_cpu_call *c, struct row *r, int64_t image, int64_t label) {
+  double loss = 0;
+  for (int64_t k = 0; k < r->n; k++) {
+    double f = factor_of(c, image, k, r->n, label), q = q_of(r, k), focal = power(q, r->gamma), slope = focal, l = log_p(r, k);
+    if (f != 0) loss += f * focal * l;
+    if (r->gamma != 0 && q > 0) slope -= r->gamma * (focal / q) * (r->e[k] / (1 + r->rest)) * l;
+    r->g[k] = f != 0 ? f * slope : 0;
   }
   return loss;
+}
+
+static void gradient(const struct row *r, float *dx, double batch) {
+  double sum = 0;
+  for (int64_t k = r->n; k-- > 0; sum += r->g[k]) r->behind[k] = sum;
+  sum = 0;
+  for (int64_t k = 0; k < r->n; sum += r->g[k++])
+    dx[k] = (float)((r->g[k] * q_of(r, k) - r->e[k] / (1 + r->rest) * (sum + r->behind[k])) / batch);
+}
+
+static void loss_needs(const struct efme_op *op, uint32_t max_batch, struct efme_cpu_needs *needs) {
+  (void)max_batch;
+  needs->scratch = (size_t)op->t[EFME_T_X].c * 3 * sizeof(double);
 }
 
 static void loss_begin(struct efme_cpu_call *c) { c->count[0] = 1; }
 
 static void loss_task(const struct efme_cpu_call *c, uint32_t index) {
   const struct efme_tensor *x = shape(c, EFME_T_X);
-  int64_t n = pixels_of(x) * x->c, images = images_of(x, c->batch);
+  int64_t n = x->c, images = images_of(x, c->batch);
   const int32_t *labels = c->t[EFME_T_W];
   const float *soft = f32(c, EFME_T_SCALE);
-  double *sums = c->t[EFME_T_SUMS], total = 0, hits = 0;
+  float *dx = f32(c, EFME_T_DX), *p = f32(c, EFME_T_P);
+  double *sums = c->t[EFME_T_SUMS], *room = (double *)(void *)c->scratch, total = 0, hits = 0;
+  struct row r = {NULL, n, 0, 0, 0, (double)c->op->f[0], room, room + n, room + 2 * n};
   (void)index;
   for (int64_t i = 0; i < images; i++) {
-    int64_t top, label = labels ? labels[i] : argmax(soft + i * n, n);
-    double loss = loss_image(c, i, n, label, &top);
+    int64_t label = labels ? labels[i] : argmax(soft + i * n, n);
+    row_open(&r, f32(c, EFME_T_X) + i * n);
+    double loss = loss_image(c, &r, i, label);
+    if (dx) gradient(&r, dx + i * n, (double)c->batch);
+    for (int64_t k = 0; p && k < n; k++) p[i * n + k] = (float)(r.e[k] / (1 + r.rest));
     f32(c, EFME_T_Y)[i] = (float)loss;
     total += loss;
-    hits += top == label;
+    hits += r.top == label;
   }
   sums[0] += total;
   sums[1] += (double)images;
@@ -108,6 +108,6 @@ static void loss_task(const struct efme_cpu_call *c, uint32_t index) {
 }
 
 EFME_TABLE(loss) = {
-    {EFME_OP_LOSS, NULL, loss_begin, {loss_task}},
+    {EFME_OP_LOSS, loss_needs, loss_begin, {loss_task}},
     {0, NULL, NULL, {NULL}},
 };
