@@ -93,7 +93,7 @@ START_TEST(folds_from_shared_data) {
     ck_ok(efme_train_shared_create(&shared, model, recipe, all, NULL, NULL));
     ck_assert((shared->features != NULL) == head_first);
     for (uint32_t threads = 0; threads < 2; threads++) {
-      struct efme_trainer_extra extra = {shared, threads, 0};
+      struct efme_trainer_extra extra = {.shared = shared, .max_threads = threads};
       efme_trainer *trainer = NULL;
       ck_ok(efme_trainer_create_internal(&trainer, model, recipe, train, validation, &extra));
       ck_ok(efme_trainer_run(trainer, NULL, NULL));
@@ -123,7 +123,7 @@ START_TEST(predictions) {
   ck_ok(efme_train_shared_create(&shared, model, recipe, all, NULL, NULL));
   float probabilities[3][30];
   for (int i = 0; i < 2; i++) {
-    struct efme_trainer_extra extra = {i ? shared : NULL, (uint32_t)i, 0};
+    struct efme_trainer_extra extra = {.shared = i ? shared : NULL, .max_threads = (uint32_t)i};
     efme_trainer *trainer = NULL;
     ck_ok(efme_trainer_create_internal(&trainer, model, recipe, train, NULL, &extra));
     ck_ok(efme_trainer_run(trainer, NULL, NULL));
@@ -180,7 +180,7 @@ START_TEST(missing_classes_allowed_to_folds) {
   efme_dataset *two = fx_dataset(context, 0, 12, 2, 1);
   efme_model *model = fx_model(context, 1, 5);
   efme_recipe *recipe = fx_recipe(context, "fine-tune");
-  struct efme_trainer_extra extra = {NULL, 1, 1};
+  struct efme_trainer_extra extra = {.max_threads = 1, .allow_missing = 1};
   efme_trainer *trainer = NULL;
   ck_ok(efme_trainer_create_internal(&trainer, model, recipe, two, two, &extra));
   ck_ok(efme_trainer_run(trainer, NULL, NULL));
