@@ -124,6 +124,7 @@ static efme_status fill(struct efme_trainer *t, const efme_recipe *recipe, const
   if (extra) {
     t->shared = efme_train_shared_retain(extra->shared);
     t->max_threads = extra->max_threads;
+    t->sparse = extra->sparse_checkpoints != 0;
   }
   t->loader_threads = loader_threads(t);
   efme_status status = check_dataset(t->model, train, "training", allow_missing);

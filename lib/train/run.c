@@ -122,7 +122,7 @@ static efme_status run_phase(struct efme_trainer *t) {
   while (!status && t->position.epoch < phase->epochs && !t->position.stopping.stopped) {
     status = run_epoch(t);
     if (!status && t->stop) return efme_cancelled();
-    if (!status) status = save_if_due(t, 1);
+    if (!status) status = save_if_due(t, !t->sparse);
   }
   if (!status) status = end_phase(t);
   if (!status && t->stop) return efme_cancelled();
@@ -145,7 +145,7 @@ efme_status efme_train_run(struct efme_trainer *t) {
   t->rate_images = 0;
   while (!status && t->position.phase < t->phase_count) {
     status = run_phase(t);
-    if (!status) status = save_if_due(t, 1);
+    if (!status) status = save_if_due(t, !t->sparse);
   }
   if (t->engine.loader) efme_loader_stop(t->engine.loader);
   if (status == EFME_E_CANCELLED) {

@@ -64,6 +64,7 @@ struct efme_trainer {
   struct efme_part train, validation;
   struct efme_train_shared *shared;
   uint32_t max_threads, loader_threads;
+  int sparse;              /* checkpoints by time and on cancel only */
   uint64_t run_seed;       /* of order, dropout and augmentation by epoch; options.seed unless a fold has its own */
 
   void *weights;           /* device, params.total floats */

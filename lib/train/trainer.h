@@ -27,6 +27,7 @@ struct efme_trainer_extra {
   uint32_t reseed;                  /* 1: order, dropout and augmentation by epoch draw from `seed`, so that folds differ; cached features, which
                                        folds share, stay with the recipe's seed */
   uint64_t seed;
+  uint32_t sparse_checkpoints;      /* 1: checkpoints by time and on cancel only, not at each epoch's end and at the run's end: folds are many and short */
 };
 
 /* efme_trainer_create with more; extra may be NULL. */
