@@ -11,8 +11,10 @@ static efme_status load_options(efme_evaluator_options *o, const efme_evaluator_
   efme_status status = efme_options_load(o, sizeof *o, given, &defaults, "efme_evaluator_options");
   if (status) return status;
   if (o->workers > 256) return efme_fail(EFME_E_ARGUMENT, "efme_evaluator_create: workers is %u, at most 256", o->workers);
-  if (o->shard >= (o->shards ? o->shards : 1)) return efme_fail(EFME_E_ARGUMENT, "efme_evaluator_create: shard is %u of %u", o->shard, o->shards);
-  if (o->refuse_unknown > 1) return efme_fail(EFME_E_ARGUMENT, "efme_evaluator_create: refuse_unknown is %u, must be 0 or 1", o->refuse_unknown);
+  if (o->shard >= (o->shards ? o->shards : 1))
+    return efme_fail(EFME_E_ARGUMENT, "efme_evaluator_create: shard is %u of %u", o->shard, o->shards);
+  if (o->refuse_unknown > 1)
+    return efme_fail(EFME_E_ARGUMENT, "efme_evaluator_create: refuse_unknown is %u, must be 0 or 1", o->refuse_unknown);
   if (o->folder && !*o->folder) return efme_fail(EFME_E_ARGUMENT, "efme_evaluator_create: folder is empty");
   return EFME_OK;
 }
@@ -63,8 +65,7 @@ efme_status efme_evaluator_run_fold(efme_evaluator *evaluator, uint32_t fold, ef
   if (status) return status;
   if (fold >= evaluator->plan->count)
     status = efme_fail(EFME_E_ARGUMENT, "efme_evaluator_run_fold: fold is %u, there are %u", fold, evaluator->plan->count);
-  else if (!evaluator->folds[fold].done)
-    status = efme_evaluator_work(evaluator, &fold, 1, progress, user);
+  else if (!evaluator->folds[fold].done) status = efme_evaluator_work(evaluator, &fold, 1, progress, user);
   end(evaluator);
   return status;
 }
@@ -78,7 +79,9 @@ efme_status efme_evaluator_merge(efme_evaluator *evaluator, const char *folder) 
   return status;
 }
 
-uint32_t efme_evaluator_done(const efme_evaluator *evaluator) { return evaluator ? atomic_load(&((efme_evaluator *)(uintptr_t)evaluator)->done) : 0; }
+uint32_t efme_evaluator_done(const efme_evaluator *evaluator) {
+  return evaluator ? atomic_load(&((efme_evaluator *)(uintptr_t)evaluator)->done) : 0;
+}
 
 static efme_status check_complete(const efme_evaluator *e) {
   uint32_t done = efme_evaluator_done(e);
@@ -109,8 +112,8 @@ static efme_status check_tested(const efme_model *model, const efme_dataset *tes
     return efme_fail(EFME_E_MISMATCH, "efme_evaluate: the tested dataset has %u classes, the model %u", classes, model->arch.classes);
   for (uint32_t c = 0; c < classes; c++)
     if (strcmp(efme_dataset_class_name(tested, c), model->class_names[c]))
-      return efme_fail(EFME_E_MISMATCH, "efme_evaluate: class %u is '%s' in the tested dataset, '%s' in the model", c, efme_dataset_class_name(tested, c),
-                       model->class_names[c]);
+      return efme_fail(EFME_E_MISMATCH, "efme_evaluate: class %u is '%s' in the tested dataset, '%s' in the model", c,
+                       efme_dataset_class_name(tested, c), model->class_names[c]);
   for (uint64_t i = 0; i < efme_dataset_count(tested); i++) {
     efme_sample s = EFME_SAMPLE_INIT;
     efme_status status = efme_dataset_sample(tested, i, &s);

@@ -11,8 +11,8 @@ static efme_status load_options(efme_fold_options *o, const efme_fold_options *g
   return EFME_OK;
 }
 
-static efme_status make(efme_fold_plan **out, const efme_dataset *dataset, enum efme_plan_kind kind, const uint32_t *fold_of, uint32_t folds,
-                        const efme_fold_options *given, const char *who) {
+static efme_status make(efme_fold_plan **out, const efme_dataset *dataset, enum efme_plan_kind kind, const uint32_t *fold_of,
+                        uint32_t folds, const efme_fold_options *given, const char *who) {
   efme_fold_options options;
   if (!out || !dataset) return efme_fail(EFME_E_ARGUMENT, "%s: %s is NULL", who, out ? "dataset" : "out");
   efme_status status = load_options(&options, given, who);
@@ -51,7 +51,9 @@ void efme_fold_plan_release(efme_fold_plan *plan) {
 
 uint32_t efme_fold_plan_count(const efme_fold_plan *plan) { return plan ? plan->count : 0; }
 
-const char *efme_fold_plan_name(const efme_fold_plan *plan, uint32_t fold) { return plan && fold < plan->count ? plan->folds[fold].name : NULL; }
+const char *efme_fold_plan_name(const efme_fold_plan *plan, uint32_t fold) {
+  return plan && fold < plan->count ? plan->folds[fold].name : NULL;
+}
 
 efme_status efme_fold_plan_part(const efme_fold_plan *plan, uint32_t fold, efme_fold_part part, const uint64_t **indices, uint64_t *count) {
   if (!plan || !indices || !count)

@@ -59,12 +59,14 @@ static efme_status find_validation(struct efme_result *r, const efme_evaluator *
     lacking++;
   }
   if (e->plan->options.validation == EFME_VALIDATE_RANDOM)
-    status = efme_result_find(r, 1, "random-validation",
-                              "validation samples were drawn at random, not by subject: early stopping saw faces that it trained on (error 3)");
+    status =
+        efme_result_find(r, 1, "random-validation",
+                         "validation samples were drawn at random, not by subject: early stopping saw faces that it trained on (error 3)");
   if (e->plan->options.validation == EFME_VALIDATE_NONE)
     status = efme_result_find(r, 0, "no-validation", "no validation data: every phase ran to its last epoch");
   if (status == EFME_OK && first)
-    status = efme_result_find(r, 1, "validation-lacks-class", "in %u folds validation lacks a class, first in fold %s: %s", lacking, first->name, first->lacks);
+    status = efme_result_find(r, 1, "validation-lacks-class", "in %u folds validation lacks a class, first in fold %s: %s", lacking,
+                              first->name, first->lacks);
   return status;
 }
 
@@ -74,21 +76,23 @@ static efme_status find_duplicates(struct efme_result *r, const efme_evaluator *
   if (p->within)
     status = efme_result_find(r, 0, "duplicates", "%llu samples repeat another of the same subject", (unsigned long long)p->within);
   if (status == EFME_OK && p->across)
-    status = efme_result_find(r, 1, "duplicates-across-subjects", "%llu samples repeat one of another subject (all on the same side of every fold), first %s and %s",
+    status = efme_result_find(r, 1, "duplicates-across-subjects",
+                              "%llu samples repeat one of another subject (all on the same side of every fold), first %s and %s",
                               (unsigned long long)p->across, p->keys[p->pairs[0].a], p->keys[p->pairs[0].b]);
   return status;
 }
 
 static int same_maker(const struct efme_maker *a, const struct efme_maker *b) {
-  return !strcmp(a->library, b->library) && !strcmp(a->backend, b->backend) && !strcmp(a->device, b->device) && a->cpu_level == b->cpu_level &&
-         !strcmp(a->decoder, b->decoder);
+  return !strcmp(a->library, b->library) && !strcmp(a->backend, b->backend) && !strcmp(a->device, b->device) &&
+         a->cpu_level == b->cpu_level && !strcmp(a->decoder, b->decoder);
 }
 
 static efme_status find_makers(struct efme_result *r, const efme_evaluator *e) {
   uint32_t others = 0;
   for (uint32_t f = 1; f < e->plan->count; f++) others += !same_maker(&e->folds[0].maker, &e->folds[f].maker);
   if (!others) return EFME_OK;
-  return efme_result_find(r, 0, "mixed-devices", "%u folds were computed by another library, device or decoder than the first: bits of a repeated run may differ",
+  return efme_result_find(r, 0, "mixed-devices",
+                          "%u folds were computed by another library, device or decoder than the first: bits of a repeated run may differ",
                           others);
 }
 
@@ -101,17 +105,20 @@ static int seen_dataset(const efme_evaluator *e, const char *dataset) {
 static efme_status find_provenance(struct efme_result *r, const efme_evaluator *e) {
   efme_status status = EFME_OK;
   if (!e->provenance_known)
-    status = efme_result_find(r, 1, "unknown-provenance", "what the start weights %016llx have seen is unknown: the tested subjects may be among it",
+    status = efme_result_find(r, 1, "unknown-provenance",
+                              "what the start weights %016llx have seen is unknown: the tested subjects may be among it",
                               (unsigned long long)e->start_checksum);
   for (uint32_t d = 0; d < r->dataset_count && status == EFME_OK; d++)
     if (seen_dataset(e, r->datasets[d]))
-      status = efme_result_find(r, 0, "seen-dataset", "the start weights have seen other subjects of %s, none of the tested", r->datasets[d]);
+      status =
+          efme_result_find(r, 0, "seen-dataset", "the start weights have seen other subjects of %s, none of the tested", r->datasets[d]);
   return status;
 }
 
 static efme_status find_configurations(struct efme_result *r, const efme_evaluator *e) {
   if (!e->folder) return efme_result_find(r, 0, "configurations", "configurations tried are not on record: the run has no folder");
-  return efme_result_find(r, 0, "configurations", "%zu configuration%s tested here, this one included%s", e->tried_count, e->tried_count == 1 ? "" : "s",
+  return efme_result_find(r, 0, "configurations", "%zu configuration%s tested here, this one included%s", e->tried_count,
+                          e->tried_count == 1 ? "" : "s",
                           e->tried_count > 1 ? ": a choice among them by these scores is a choice on the test subjects" : "");
 }
 
@@ -246,12 +253,16 @@ static efme_status write_run(struct efme_result *r, const efme_evaluator *e) {
   efme_status status = keep(&r->run_json, r, &t);
   if (status) return status;
   efme_text_init(&t, r->allocator);
-  efme_text_printf(&t, "  recipe %s, start weights %016llx (provenance %s)\n", efme_recipe_preset(e->recipe), (unsigned long long)e->start_checksum,
-                   e->provenance_known ? "known" : "unknown");
-  efme_text_printf(&t, "  %u folds (%s), validation: %s; plan %016llx\n", e->plan->count, e->plan->kind, validations[e->plan->options.validation],
-                   (unsigned long long)e->plan->fingerprint);
-  efme_text_printf(&t, "  %s on %s%s%s, decoder %s, library %s\n", e->maker.backend, *e->maker.device ? e->maker.device : "an unnamed device",
-                   e->maker.cpu_level ? ", level " : "", e->maker.cpu_level == 3 ? "AVX-512" : e->maker.cpu_level == 2 ? "AVX2" : e->maker.cpu_level ? "baseline" : "",
+  efme_text_printf(&t, "  recipe %s, start weights %016llx (provenance %s)\n", efme_recipe_preset(e->recipe),
+                   (unsigned long long)e->start_checksum, e->provenance_known ? "known" : "unknown");
+  efme_text_printf(&t, "  %u folds (%s), validation: %s; plan %016llx\n", e->plan->count, e->plan->kind,
+                   validations[e->plan->options.validation], (unsigned long long)e->plan->fingerprint);
+  efme_text_printf(&t, "  %s on %s%s%s, decoder %s, library %s\n", e->maker.backend,
+                   *e->maker.device ? e->maker.device : "an unnamed device", e->maker.cpu_level ? ", level " : "",
+                   e->maker.cpu_level == 3   ? "AVX-512"
+                   : e->maker.cpu_level == 2 ? "AVX2"
+                   : e->maker.cpu_level      ? "baseline"
+                                             : "",
                    e->maker.decoder, e->maker.library);
   return keep(&r->run_text, r, &t);
 }
@@ -282,7 +293,8 @@ efme_status efme_evaluator_report(struct efme_result **out, const efme_evaluator
   for (uint32_t c = 0; c < e->classes; c++) names[c] = efme_dataset_class_name(e->dataset, c);
   status = efme_result_new(&r, e->context, names, e->classes);
   if (status) return status;
-  snprintf(title, sizeof title, "%s over %u subjects, %llu samples", e->plan->kind, e->plan->subjects, (unsigned long long)e->plan->samples);
+  snprintf(title, sizeof title, "%s over %u subjects, %llu samples", e->plan->kind, e->plan->subjects,
+           (unsigned long long)e->plan->samples);
   r->title = efme_key_copy(&r->pool, title);
   status = r->title ? fill(r, e) : EFME_E_NOMEM;
   if (status == EFME_OK) *out = r;

@@ -16,7 +16,8 @@ static efme_status check_classes(const efme_model *model, const efme_dataset *d)
     return efme_fail(EFME_E_MISMATCH, "the dataset has %u classes, the start weights %u", count, model->arch.classes);
   for (uint32_t c = 0; c < count; c++)
     if (strcmp(efme_dataset_class_name(d, c), model->class_names[c]))
-      return efme_fail(EFME_E_MISMATCH, "class %u is '%s' in the dataset, '%s' in the start weights", c, efme_dataset_class_name(d, c), model->class_names[c]);
+      return efme_fail(EFME_E_MISMATCH, "class %u is '%s' in the dataset, '%s' in the start weights", c, efme_dataset_class_name(d, c),
+                       model->class_names[c]);
   return EFME_OK;
 }
 
@@ -31,7 +32,8 @@ static efme_status check_plan(const efme_fold_plan *p, const efme_dataset *d) {
     efme_status status = efme_dataset_sample(d, i, &s);
     if (status) return status;
     if (strcmp(s.key, p->keys[i]) || s.label != p->labels[i])
-      return efme_fail(EFME_E_MISMATCH, "the plan was made for another dataset: sample %llu is %s there, %s here", (unsigned long long)i, p->keys[i], s.key);
+      return efme_fail(EFME_E_MISMATCH, "the plan was made for another dataset: sample %llu is %s there, %s here", (unsigned long long)i,
+                       p->keys[i], s.key);
   }
   return EFME_OK;
 }
@@ -39,7 +41,8 @@ static efme_status check_plan(const efme_fold_plan *p, const efme_dataset *d) {
 static efme_status check_recipe(const efme_recipe *recipe) {
   if (!recipe->phase_count) return efme_fail(EFME_E_ARGUMENT, "the recipe has no phases");
   if (recipe->options.collectives && recipe->options.collectives->ranks > 1)
-    return efme_fail(EFME_E_ARGUMENT, "the recipe's collectives have %u ranks: folds run alone; use shards to spread them", recipe->options.collectives->ranks);
+    return efme_fail(EFME_E_ARGUMENT, "the recipe's collectives have %u ranks: folds run alone; use shards to spread them",
+                     recipe->options.collectives->ranks);
   return EFME_OK;
 }
 
@@ -104,8 +107,8 @@ static efme_status fill(efme_evaluator *e, const efme_recipe *recipe, const efme
   return e->folder ? efme_folder_open(e) : EFME_E_NOMEM;
 }
 
-efme_status efme_evaluator_make(efme_evaluator **out, efme_model *start, const efme_dataset *dataset, const efme_fold_plan *plan, const efme_recipe *recipe,
-                                const efme_evaluator_options *options) {
+efme_status efme_evaluator_make(efme_evaluator **out, efme_model *start, const efme_dataset *dataset, const efme_fold_plan *plan,
+                                const efme_recipe *recipe, const efme_evaluator_options *options) {
   efme_status status = check_classes(start, dataset);
   if (status == EFME_OK && efme_dataset_context(dataset) != start->context)
     status = efme_fail(EFME_E_ARGUMENT, "the dataset belongs to another context than the start weights");

@@ -30,13 +30,13 @@ struct efme_maker {
 /* One finished fold. */
 struct efme_fold_record {
   int done;
-  float *probabilities;     /* [tested][classes], in the order of the plan's test part */
-  uint64_t start_checksum;  /* of the weights that this fold really started from */
-  uint64_t end_checksum;    /* of the weights it was tested with */
+  float *probabilities;    /* [tested][classes], in the order of the plan's test part */
+  uint64_t start_checksum; /* of the weights that this fold really started from */
+  uint64_t end_checksum;   /* of the weights it was tested with */
   uint64_t seed;
   uint32_t epochs;
   double seconds;
-  char *history;            /* a line for each epoch, for readers of the file */
+  char *history; /* a line for each epoch, for readers of the file */
   struct efme_maker maker;
 };
 
@@ -44,29 +44,29 @@ struct efme_evaluator {
   atomic_uint references;
   efme_context *context;
   const struct efme_allocator *allocator;
-  efme_model *start;        /* held */
+  efme_model *start; /* held */
   uint64_t start_checksum;
   int provenance_known;
   efme_dataset *dataset;
   efme_fold_plan *plan;
-  efme_recipe *recipe;      /* a copy of our own */
+  efme_recipe *recipe; /* a copy of our own */
   char *recipe_json;
   uint32_t classes, workers, shard, shards;
-  char *folder;             /* NULL: memory only */
+  char *folder; /* NULL: memory only */
   struct efme_run_identity identity;
   struct efme_maker maker;
   struct efme_fold_record *folds;
   atomic_uint done;
   atomic_int running;
-  int written;              /* the folder's run file stands */
+  int written; /* the folder's run file stands */
   struct efme_train_shared *shared;
-  uint64_t *tried;          /* identity hashes of all configurations that have tested a fold in this folder and those merged */
+  uint64_t *tried; /* identity hashes of all configurations that have tested a fold in this folder and those merged */
   size_t tried_count, tried_capacity;
 };
 
 /* ---- evaluator.c: options are complete ---- */
-efme_status efme_evaluator_make(efme_evaluator **out, efme_model *start, const efme_dataset *dataset, const efme_fold_plan *plan, const efme_recipe *recipe,
-                                const efme_evaluator_options *options);
+efme_status efme_evaluator_make(efme_evaluator **out, efme_model *start, const efme_dataset *dataset, const efme_fold_plan *plan,
+                                const efme_recipe *recipe, const efme_evaluator_options *options);
 void efme_evaluator_destroy(efme_evaluator *e);
 int efme_evaluator_has_fold(const efme_evaluator *e, uint32_t fold); /* of this shard */
 /* The samples of one part of a fold as a view of the dataset; *out NULL where there are none. */
@@ -84,7 +84,8 @@ efme_status efme_identity_compare(const struct efme_run_identity *mine, const ch
 efme_status efme_recipe_copy(efme_recipe **out, const efme_recipe *recipe);
 
 /* ---- fold.c: one fold from start to finish, on the calling thread ---- */
-efme_status efme_fold_train(struct efme_fold_record *out, efme_evaluator *e, uint32_t fold, uint32_t threads, efme_train_progress_fn progress, void *user);
+efme_status efme_fold_train(struct efme_fold_record *out, efme_evaluator *e, uint32_t fold, uint32_t threads,
+                            efme_train_progress_fn progress, void *user);
 
 /* ---- fold_file.c ---- */
 /* "FOLDER/fold-0003-casme2_sub01.json" */
@@ -109,7 +110,8 @@ efme_status efme_evaluator_work(efme_evaluator *e, const uint32_t *folds, uint32
 /* ---- audit.c ---- */
 efme_status efme_evaluator_report(struct efme_result **out, const efme_evaluator *e);
 /* Start weights against tested samples; LEAK naming what they have seen. */
-efme_status efme_provenance_check(const efme_model *model, const efme_dataset *tested, const struct efme_fold_plan *plan, int refuse_unknown);
+efme_status efme_provenance_check(const efme_model *model, const efme_dataset *tested, const struct efme_fold_plan *plan,
+                                  int refuse_unknown);
 /* Members "checksum", "provenance", ... of a model as JSON. */
 void efme_json_model(struct efme_json *j, const char *name, const efme_model *model);
 void efme_json_maker(struct efme_json *j, const char *name, const struct efme_maker *maker);

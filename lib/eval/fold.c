@@ -69,7 +69,8 @@ static double seconds_now(void) {
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-efme_status efme_fold_train(struct efme_fold_record *out, efme_evaluator *e, uint32_t fold, uint32_t threads, efme_train_progress_fn progress, void *user) {
+efme_status efme_fold_train(struct efme_fold_record *out, efme_evaluator *e, uint32_t fold, uint32_t threads,
+                            efme_train_progress_fn progress, void *user) {
   const char *name = e->plan->folds[fold].name;
   double started = seconds_now();
   efme_dataset *training = NULL, *validation = NULL;

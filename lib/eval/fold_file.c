@@ -129,21 +129,26 @@ struct reader {
   uint32_t fold;
 };
 
-static efme_status damaged(const struct reader *in, const char *what) { return efme_fail(EFME_E_FORMAT, "%s: damaged fold file: %s", in->path, what); }
+static efme_status damaged(const struct reader *in, const char *what) {
+  return efme_fail(EFME_E_FORMAT, "%s: damaged fold file: %s", in->path, what);
+}
 
 /* The last line's hash over all before it. */
 static efme_status check_hash(const struct reader *in, const char *text, size_t size) {
   size_t tail = strlen(hash_mark) + 16 + 4; /* the hash and "\n}\n */
   if (size < tail) return damaged(in, "truncated");
   const char *mark = text + size - tail;
-  if (memcmp(mark, hash_mark, strlen(hash_mark)) || strcmp(mark + strlen(hash_mark) + 16, "\"\n}\n")) return damaged(in, "truncated, its content hash is not at the end");
+  if (memcmp(mark, hash_mark, strlen(hash_mark)) || strcmp(mark + strlen(hash_mark) + 16, "\"\n}\n"))
+    return damaged(in, "truncated, its content hash is not at the end");
   char expected[20];
   snprintf(expected, sizeof expected, "%016llx", (unsigned long long)efme_hash64(text, (size_t)(mark - text), 0));
   if (memcmp(mark + strlen(hash_mark), expected, 16)) return damaged(in, "its content hash is wrong");
   return EFME_OK;
 }
 
-static const char *string_of(const cJSON *object, const char *name) { return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name)); }
+static const char *string_of(const cJSON *object, const char *name) {
+  return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
+}
 
 static int hex_of(const cJSON *object, const char *name, uint64_t *out) {
   const char *s = string_of(object, name);
@@ -219,7 +224,8 @@ static efme_status read_tested(const struct reader *in, float *out) {
   uint64_t count = 0, i = 0;
   efme_status status = efme_fold_plan_part(e->plan, in->fold, EFME_PART_TEST, &indices, &count);
   if (status) return status;
-  if (!cJSON_IsArray(array) || (uint64_t)cJSON_GetArraySize(array) != count) return damaged(in, "not as many tested samples as the fold has");
+  if (!cJSON_IsArray(array) || (uint64_t)cJSON_GetArraySize(array) != count)
+    return damaged(in, "not as many tested samples as the fold has");
   cJSON_ArrayForEach(item, array) {
     const char *key = e->plan->keys[indices[i]], *text = string_of(item, "probabilities");
     uint64_t hash = 0;
@@ -238,7 +244,8 @@ static efme_status read_record(const struct reader *in, struct efme_fold_record 
   const efme_evaluator *e = in->e;
   const char *format = string_of(in->root, "format"), *name = string_of(in->root, "fold"), *seconds = string_of(in->root, "seconds");
   if (!format || strncmp(format, EFME_FOLD_FORMAT, 9)) return damaged(in, "not a fold's file");
-  if (strcmp(format, EFME_FOLD_FORMAT)) return efme_fail(EFME_E_UNSUPPORTED, "%s: format `%.40s`, this version reads " EFME_FOLD_FORMAT, in->path, format);
+  if (strcmp(format, EFME_FOLD_FORMAT))
+    return efme_fail(EFME_E_UNSUPPORTED, "%s: format `%.40s`, this version reads " EFME_FOLD_FORMAT, in->path, format);
   efme_status status = check_run(in);
   if (status) return status;
   if (!name || strcmp(name, e->plan->folds[in->fold].name)) return efme_fail(EFME_E_MISMATCH, "%s: it holds another fold", in->path);
@@ -247,12 +254,13 @@ static efme_status read_record(const struct reader *in, struct efme_fold_record 
       !efme_parse_double(seconds, strlen(seconds), &r->seconds))
     return damaged(in, "a field is missing");
   if (r->start_checksum != e->start_checksum)
-    return efme_fail(EFME_E_MISMATCH, "%s: the fold started from weights %016llx, the run's are %016llx", in->path, (unsigned long long)r->start_checksum,
-                     (unsigned long long)e->start_checksum);
+    return efme_fail(EFME_E_MISMATCH, "%s: the fold started from weights %016llx, the run's are %016llx", in->path,
+                     (unsigned long long)r->start_checksum, (unsigned long long)e->start_checksum);
   read_maker(in, &r->maker);
   status = lines_of(in, &r->history, "history");
   if (status) return status;
-  r->probabilities = efme_mem_array(e->allocator, (size_t)e->plan->folds[in->fold].counts[EFME_PART_TEST] * e->classes, sizeof(float), "predictions");
+  r->probabilities =
+      efme_mem_array(e->allocator, (size_t)e->plan->folds[in->fold].counts[EFME_PART_TEST] * e->classes, sizeof(float), "predictions");
   return r->probabilities ? read_tested(in, r->probabilities) : EFME_E_NOMEM;
 }
 

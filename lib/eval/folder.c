@@ -31,7 +31,8 @@ static int is_tried(const efme_evaluator *e, uint64_t hash) {
 
 static efme_status add_tried(efme_evaluator *e, uint64_t hash) {
   if (is_tried(e, hash)) return EFME_OK;
-  efme_status status = efme_mem_grow(e->allocator, (void **)&e->tried, &e->tried_capacity, e->tried_count + 1, sizeof *e->tried, "configurations tried");
+  efme_status status =
+      efme_mem_grow(e->allocator, (void **)&e->tried, &e->tried_capacity, e->tried_count + 1, sizeof *e->tried, "configurations tried");
   if (status == EFME_OK) e->tried[e->tried_count++] = hash;
   return status;
 }
@@ -68,8 +69,8 @@ static efme_status write_tried(efme_evaluator *e, uint64_t hash, const char *wha
 
 efme_status efme_folder_note(efme_evaluator *e) {
   char what[200];
-  snprintf(what, sizeof what, "recipe %s, start %016llx, plan %016llx", efme_recipe_preset(e->recipe), (unsigned long long)e->start_checksum,
-           (unsigned long long)e->plan->fingerprint);
+  snprintf(what, sizeof what, "recipe %s, start %016llx, plan %016llx", efme_recipe_preset(e->recipe),
+           (unsigned long long)e->start_checksum, (unsigned long long)e->plan->fingerprint);
   return write_tried(e, e->identity.hash, what);
 }
 
@@ -122,7 +123,8 @@ static efme_status check_run(const efme_evaluator *e, const char *path) {
   const char *format = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "format"));
   const char *run = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "run"));
   if (!format || !run) status = efme_fail(EFME_E_FORMAT, "%s: damaged: not a run's file", path);
-  else if (strcmp(format, EFME_RUN_FORMAT)) status = efme_fail(EFME_E_UNSUPPORTED, "%s: format `%.40s`, this version reads " EFME_RUN_FORMAT, path, format);
+  else if (strcmp(format, EFME_RUN_FORMAT))
+    status = efme_fail(EFME_E_UNSUPPORTED, "%s: format `%.40s`, this version reads " EFME_RUN_FORMAT, path, format);
   else status = efme_identity_compare(&e->identity, run, path);
   cJSON_Delete(root);
   efme_mem_free(e->allocator, data);
@@ -168,7 +170,8 @@ efme_status efme_folder_open(efme_evaluator *e) {
 static efme_status compare_fold(const efme_evaluator *e, uint32_t fold, const struct efme_fold_record *other, const char *folder) {
   const struct efme_fold_record *mine = &e->folds[fold];
   size_t bytes = (size_t)e->plan->folds[fold].counts[EFME_PART_TEST] * e->classes * sizeof(float);
-  if (!mine->done || (!memcmp(mine->probabilities, other->probabilities, bytes) && mine->end_checksum == other->end_checksum)) return EFME_OK;
+  if (!mine->done || (!memcmp(mine->probabilities, other->probabilities, bytes) && mine->end_checksum == other->end_checksum))
+    return EFME_OK;
   return efme_fail(EFME_E_MISMATCH, "%s: fold %s differs from the one that is here (made on %s level %u there, %s level %u here)", folder,
                    e->plan->folds[fold].name, other->maker.device, other->maker.cpu_level, mine->maker.device, mine->maker.cpu_level);
 }

@@ -20,8 +20,8 @@ struct heldout {
   struct efme_result *r;
   efme_predictor *predictor;
   uint64_t count, left_out;
-  uint8_t *seen;     /* by index */
-  uint64_t *all;     /* confusion over all samples, the seen ones too */
+  uint8_t *seen; /* by index */
+  uint64_t *all; /* confusion over all samples, the seen ones too */
   char first_seen[256];
 };
 
@@ -67,20 +67,23 @@ static efme_status predict_batch(struct heldout *h, uint64_t first, uint32_t n, 
   for (uint32_t i = 0; i < n && status == EFME_OK; i++) status = efme_dataset_read(h->tested, first + i, &images[i]);
   if (status == EFME_OK) status = efme_predictor_run_images(h->predictor, images, n, predictions, probabilities);
   for (uint32_t i = 0; i < n; i++) efme_image_release(images[i]);
-  for (uint32_t i = 0; i < n && status == EFME_OK; i++) status = take(h, first + i, &predictions[i], probabilities + (size_t)i * h->r->classes);
+  for (uint32_t i = 0; i < n && status == EFME_OK; i++)
+    status = take(h, first + i, &predictions[i], probabilities + (size_t)i * h->r->classes);
   return status;
 }
 
 static efme_status predict(struct heldout *h) {
   efme_predictor_options options = EFME_PREDICTOR_OPTIONS_INIT;
   options.max_batch = EFME_HELDOUT_BATCH;
-  float *probabilities = efme_mem_array(h->r->allocator, (size_t)EFME_HELDOUT_BATCH * h->r->classes, sizeof *probabilities, "probabilities");
+  float *probabilities =
+      efme_mem_array(h->r->allocator, (size_t)EFME_HELDOUT_BATCH * h->r->classes, sizeof *probabilities, "probabilities");
   efme_status status = probabilities ? efme_predictor_create(&h->predictor, h->model, &options) : EFME_E_NOMEM;
   for (uint64_t first = 0; first < h->count && status == EFME_OK; first += EFME_HELDOUT_BATCH) {
     status = predict_batch(h, first, (uint32_t)EFME_MIN(h->count - first, (uint64_t)EFME_HELDOUT_BATCH), probabilities);
     uint64_t done = EFME_MIN(first + EFME_HELDOUT_BATCH, h->count);
     if (status == EFME_OK && h->o->progress && h->o->progress("images", done, h->count, h->o->progress_user))
-      status = efme_fail(EFME_E_CANCELLED, "the progress callback cancelled after %llu of %llu images", (unsigned long long)done, (unsigned long long)h->count);
+      status = efme_fail(EFME_E_CANCELLED, "the progress callback cancelled after %llu of %llu images", (unsigned long long)done,
+                         (unsigned long long)h->count);
   }
   efme_predictor_release(h->predictor);
   efme_mem_free(h->r->allocator, probabilities);
@@ -98,7 +101,8 @@ static efme_status find(struct heldout *h) {
   efme_format_fixed(uf1, sizeof uf1, s.uf1, 4);
   efme_format_fixed(uar, sizeof uar, s.uar, 4);
   return efme_result_find(h->r, 1, "seen-excluded",
-                          "%llu of %llu samples are left out of the scores because the weights have seen their subject or pixels, first %s; with them: UF1 %s, UAR %s",
+                          "%llu of %llu samples are left out of the scores because the weights have seen their subject or pixels, first "
+                          "%s; with them: UF1 %s, UAR %s",
                           (unsigned long long)h->left_out, (unsigned long long)h->count, h->first_seen, uf1, uar);
 }
 
@@ -133,9 +137,9 @@ static efme_status describe(struct heldout *h) {
   status = keep(&h->r->audit_json, h->r, &t);
   if (status) return status;
   efme_text_init(&t, h->r->allocator);
-  efme_text_printf(&t, "  weights %016llx (provenance %s)\n  %s on %s, decoder %s, library %s\n", (unsigned long long)efme_model_checksum(h->model),
-                   efme_model_provenance_known(h->model) ? "known" : "unknown", maker.backend, *maker.device ? maker.device : "an unnamed device", maker.decoder,
-                   maker.library);
+  efme_text_printf(&t, "  weights %016llx (provenance %s)\n  %s on %s, decoder %s, library %s\n",
+                   (unsigned long long)efme_model_checksum(h->model), efme_model_provenance_known(h->model) ? "known" : "unknown",
+                   maker.backend, *maker.device ? maker.device : "an unnamed device", maker.decoder, maker.library);
   return keep(&h->r->run_text, h->r, &t);
 }
 

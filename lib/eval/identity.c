@@ -19,8 +19,8 @@ static void recipe_lines(struct efme_text *t, const efme_recipe *recipe, uint32_
     const efme_phase *p = &recipe->phases[i];
     char prefix[32];
     snprintf(prefix, sizeof prefix, "phase %zu ", i + 1);
-    efme_text_printf(t, "%sscope %s\n%sepochs %u\n%spatience %u\n%srestore_best %u\n", prefix, p->scope == EFME_SCOPE_HEAD ? "head" : "all", prefix,
-                     p->epochs, prefix, p->patience, prefix, p->restore_best);
+    efme_text_printf(t, "%sscope %s\n%sepochs %u\n%spatience %u\n%srestore_best %u\n", prefix, p->scope == EFME_SCOPE_HEAD ? "head" : "all",
+                     prefix, p->epochs, prefix, p->patience, prefix, p->restore_best);
     efme_optimizer_options_lines(t, prefix, &p->optimizer->options);
   }
 }
@@ -44,8 +44,8 @@ efme_status efme_identity_make(struct efme_run_identity *out, const efme_evaluat
   efme_text_printf(&t, "plan kind %s\nplan folds %u\n", e->plan->kind, e->plan->count);
   hex_line(&t, "plan fingerprint", e->plan->fingerprint);
   hex_line(&t, "start weights", e->start_checksum);
-  efme_text_printf(&t, "network cut %u\nnetwork top %u\nnetwork input %u x %u\nnetwork normalisation %u\nnetwork padding %u\n", a->cut, a->top, a->height,
-                   a->width, a->normalisation, a->padding);
+  efme_text_printf(&t, "network cut %u\nnetwork top %u\nnetwork input %u x %u\nnetwork normalisation %u\nnetwork padding %u\n", a->cut,
+                   a->top, a->height, a->width, a->normalisation, a->padding);
   efme_text_add(&t, "network batch norm epsilon ");
   efme_text_double(&t, (double)a->bn_epsilon, 9);
   efme_text_add(&t, "\nnetwork batch norm momentum ");
@@ -79,10 +79,10 @@ efme_status efme_identity_compare(const struct efme_run_identity *mine, const ch
     if (n != m || memcmp(x, y, n)) {
       int name = shared_name(x, n, y, m);
       if (!name)
-        return efme_fail(EFME_E_MISMATCH, "%s belongs to another run: it has `%.*s` where this one has `%.*s`", who, (int)EFME_MIN(m, 100u), y,
-                         (int)EFME_MIN(n, 100u), x);
-      return efme_fail(EFME_E_MISMATCH, "%s belongs to another run: %.*s is %.*s there, %.*s here", who, name, x, (int)EFME_MIN(m - name - 1, 100u),
-                       y + name + 1, (int)EFME_MIN(n - name - 1, 100u), x + name + 1);
+        return efme_fail(EFME_E_MISMATCH, "%s belongs to another run: it has `%.*s` where this one has `%.*s`", who, (int)EFME_MIN(m, 100u),
+                         y, (int)EFME_MIN(n, 100u), x);
+      return efme_fail(EFME_E_MISMATCH, "%s belongs to another run: %.*s is %.*s there, %.*s here", who, name, x,
+                       (int)EFME_MIN(m - name - 1, 100u), y + name + 1, (int)EFME_MIN(n - name - 1, 100u), x + name + 1);
     }
     x += n + (x[n] == '\n');
     y += m + (y[m] == '\n');

@@ -6,7 +6,8 @@
 #include "backend/context.h"
 #include "eval/plan.h"
 
-static const char *const kinds[] = {"leave-one-subject-out", "folds of whole subjects", "leave-one-dataset-out", "folds given by the caller"};
+static const char *const kinds[] = {"leave-one-subject-out", "folds of whole subjects", "leave-one-dataset-out",
+                                    "folds given by the caller"};
 
 /* ---- samples and subjects ---- */
 
@@ -208,11 +209,12 @@ static efme_status refuse_shared_contents(const struct efme_fold_plan *p) {
   for (size_t i = 0; i < p->pair_count; i++) {
     const struct efme_duplicate *d = &p->pairs[i];
     if (p->fold_of[d->a] == p->fold_of[d->b]) continue;
-    return efme_fail(EFME_E_LEAK,
-                     "samples %s and %s have the same %s but are tested in different folds, %s and %s (%llu such repeats in the dataset): leave one out "
-                     "(efme_dataset_subset, or its row of the manifest), or use a plan that keeps both subjects together (efme_fold_plan_grouped)",
-                     p->keys[d->a], p->keys[d->b], d->by_pixels ? "pixels" : "file", p->folds[p->fold_of[d->a]].name,
-                     p->folds[p->fold_of[d->b]].name, (unsigned long long)p->across);
+    return efme_fail(
+        EFME_E_LEAK,
+        "samples %s and %s have the same %s but are tested in different folds, %s and %s (%llu such repeats in the dataset): leave one out "
+        "(efme_dataset_subset, or its row of the manifest), or use a plan that keeps both subjects together (efme_fold_plan_grouped)",
+        p->keys[d->a], p->keys[d->b], d->by_pixels ? "pixels" : "file", p->folds[p->fold_of[d->a]].name, p->folds[p->fold_of[d->b]].name,
+        (unsigned long long)p->across);
   }
   return EFME_OK;
 }
@@ -261,8 +263,8 @@ static efme_status prepare(struct efme_fold_plan *p, enum efme_plan_kind kind, c
   return status ? status : build(p, kind, fold_of, folds);
 }
 
-efme_status efme_fold_plan_build(struct efme_fold_plan **out, const efme_dataset *dataset, enum efme_plan_kind kind, const uint32_t *fold_of, uint32_t folds,
-                             const efme_fold_options *options) {
+efme_status efme_fold_plan_build(struct efme_fold_plan **out, const efme_dataset *dataset, enum efme_plan_kind kind,
+                                 const uint32_t *fold_of, uint32_t folds, const efme_fold_options *options) {
   const struct efme_allocator *a = efme_context_allocator(efme_dataset_context(dataset));
   struct efme_fold_plan *p = efme_mem_calloc(a, 1, sizeof *p, "fold plan");
   if (!p) return EFME_E_NOMEM;

@@ -36,18 +36,18 @@ struct efme_fold_plan {
   uint32_t count;
   uint64_t fingerprint; /* of kind, options, names and the keys of every part */
   uint64_t samples;
-  const char **keys;   /* [samples] by dataset index, as are those below but order */
+  const char **keys; /* [samples] by dataset index, as are those below but order */
   int32_t *labels;
-  uint64_t *order;     /* [samples] dataset indices in the order of the keys */
-  uint32_t *fold_of;   /* the fold that tests it */
-  uint32_t *subject;   /* number of its subject in the dataset's list */
-  uint32_t *group;     /* equal for samples with equal content */
-  uint32_t *unit;      /* [subjects] the first of the subjects that share content with it */
-  uint64_t *members;   /* [samples] dataset indices by unit, */
-  uint64_t *first;     /* [subjects + 1] where those of unit u begin */
+  uint64_t *order;   /* [samples] dataset indices in the order of the keys */
+  uint32_t *fold_of; /* the fold that tests it */
+  uint32_t *subject; /* number of its subject in the dataset's list */
+  uint32_t *group;   /* equal for samples with equal content */
+  uint32_t *unit;    /* [subjects] the first of the subjects that share content with it */
+  uint64_t *members; /* [samples] dataset indices by unit, */
+  uint64_t *first;   /* [subjects + 1] where those of unit u begin */
   uint32_t subjects;
-  uint64_t within;     /* samples that repeat another one of the same subject */
-  uint64_t across;     /* samples that repeat one of another subject (of the same fold) */
+  uint64_t within;              /* samples that repeat another one of the same subject */
+  uint64_t across;              /* samples that repeat one of another subject (of the same fold) */
   struct efme_duplicate *pairs; /* the latter */
   size_t pair_count, pair_capacity;
 };
@@ -55,8 +55,8 @@ struct efme_fold_plan {
 enum efme_plan_kind { EFME_PLAN_LOSO, EFME_PLAN_GROUPED, EFME_PLAN_DATASETS, EFME_PLAN_CUSTOM };
 
 /* fold_of and folds: GROUPED uses folds only, CUSTOM both. options are complete. */
-efme_status efme_fold_plan_build(struct efme_fold_plan **out, const efme_dataset *dataset, enum efme_plan_kind kind, const uint32_t *fold_of, uint32_t folds,
-                             const efme_fold_options *options);
+efme_status efme_fold_plan_build(struct efme_fold_plan **out, const efme_dataset *dataset, enum efme_plan_kind kind,
+                                 const uint32_t *fold_of, uint32_t folds, const efme_fold_options *options);
 void efme_plan_destroy(struct efme_fold_plan *p);
 
 /* ---- contents.c: equal files and pixels ---- */

@@ -12,7 +12,8 @@ static void place_of(char *out, size_t size, const struct efme_fold_plan *plan, 
   else snprintf(out, size, "the tested data holds");
 }
 
-efme_status efme_provenance_check(const efme_model *model, const efme_dataset *tested, const struct efme_fold_plan *plan, int refuse_unknown) {
+efme_status efme_provenance_check(const efme_model *model, const efme_dataset *tested, const struct efme_fold_plan *plan,
+                                  int refuse_unknown) {
   if (refuse_unknown && !efme_model_provenance_known(model))
     return efme_fail(EFME_E_LEAK, "the weights are of unknown provenance: what they have seen cannot be told from what they are tested on");
   efme_status status = efme_dataset_hashes(tested, NULL, NULL);

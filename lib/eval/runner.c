@@ -12,21 +12,21 @@
 struct worker {
   struct run *run;
   pthread_t thread;
-  uint32_t fold;              /* at work on */
-  int full;                   /* report holds something */
+  uint32_t fold; /* at work on */
+  int full;      /* report holds something */
   efme_train_progress report;
-  char what[512];             /* "casme2/sub01: train" */
+  char what[512]; /* "casme2/sub01: train" */
 };
 
 struct run {
   efme_evaluator *e;
-  const uint32_t *folds;      /* to do */
+  const uint32_t *folds; /* to do */
   uint32_t count, next, active;
-  int callback;               /* 1: there is one */
+  int callback; /* 1: there is one */
   pthread_mutex_t lock;
-  pthread_cond_t news, room;  /* for the calling thread; for workers */
+  pthread_cond_t news, room; /* for the calling thread; for workers */
   int stop, cancelled;
-  efme_status status;         /* of the first fold in order that failed */
+  efme_status status; /* of the first fold in order that failed */
   uint32_t failed;
   char error[512];
 };

@@ -38,8 +38,8 @@ static efme_status verify_sample(struct verifier *v, const struct efme_fold *fol
     return efme_fail(EFME_E_INTERNAL, "sample %s is tested in two folds, one is %s", p->keys[index], fold->name);
   int subject = v->subjects[p->subject[index]], group = v->groups[p->group[index]];
   if (meets(p, subject))
-    return efme_fail(EFME_E_LEAK, "fold %s: subject %s stands in %s and in %s", fold->name, efme_dataset_subject(p->dataset, p->subject[index]),
-                     part_names[part], other_part(subject, part));
+    return efme_fail(EFME_E_LEAK, "fold %s: subject %s stands in %s and in %s", fold->name,
+                     efme_dataset_subject(p->dataset, p->subject[index]), part_names[part], other_part(subject, part));
   if (meets(p, group))
     return efme_fail(EFME_E_LEAK, "fold %s: the content of %s stands in %s and in %s", fold->name, p->keys[index], part_names[part],
                      other_part(group, part));
