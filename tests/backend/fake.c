@@ -60,7 +60,7 @@ static int supports(void *be, const struct efme_op *op, uint32_t m, struct efme_
 static efme_status prepare(void *be, void **p, const struct efme_op *o, size_t c, uint32_t m) {
   return (void)be, (void)p, (void)o, (void)c, (void)m, EFME_E_UNSUPPORTED;
 }
-static efme_status run(void *be, void *p, const struct efme_bindings *b) { return (void)be, (void)p, (void)b, EFME_E_UNSUPPORTED; }
+__attribute__((unused)) static efme_status run(void *be, void *p, const struct efme_bindings *b) { return (void)be, (void)p, (void)b, EFME_E_UNSUPPORTED; }
 static void release(void *be, void *p) { (void)be, (void)p; }
 
 #ifndef FAKE_SIZE
@@ -75,7 +75,7 @@ static void release(void *be, void *p) { (void)be, (void)p; }
 #define RUN run
 #endif
 
-static const struct efme_backend_api api = {FAKE_SIZE, FAKE_ABI, "fake", device_count, device_info, open_fake, close_fake, threads, level, alloc_buffer,
+__attribute__((unused)) static const struct efme_backend_api api = {FAKE_SIZE, FAKE_ABI, "fake", device_count, device_info, open_fake, close_fake, threads, level, alloc_buffer,
                                             free_buffer, copy_in, copy_out, copy, sync_fake, supports, prepare, RUN, release};
 
 #ifndef FAKE_NO_ENTRY

@@ -152,8 +152,8 @@ START_TEST(environment) { /* the host flushes denormals and rounds down: neither
   struct efme_fpenv saved;
   efme_fpenv_enter(&saved);
   volatile double small = DBL_MIN, half = 0.5, third = 3, one = 1;
-  int denormal = small * half > 0;
-  double rounded = one / third * third;
+  volatile int denormal = small * half > 0; /* volatile: computed here, not behind the next call */
+  volatile double rounded = one / third * third;
   efme_fpenv_leave(&saved);
   unsigned after = _mm_getcsr() & ~0x3fu;
   _mm_setcsr(before);

@@ -12,23 +12,6 @@ static efme_load_options reset_options(void) {
   return o;
 }
 
-/* A tensor of a file as floats, with its shape. */
-static float *read_tensor(const char *path, const char *name, struct efme_st_entry *entry) {
-  struct efme_st_source source;
-  struct efme_st_reader r;
-  ck_assert_msg(efme_st_source_path(&source, &efme_allocator_libc, path) == EFME_OK, "%s", efme_last_error());
-  ck_assert_msg(efme_st_open(&r, &efme_allocator_libc, &source) == EFME_OK, "%s", efme_last_error());
-  const struct efme_st_entry *e = efme_st_find(&r, name);
-  ck_assert_msg(e != NULL, "%s has no %s", path, name);
-  float *values = malloc(e->count * sizeof *values);
-  ck_assert_int_eq(efme_st_read(&r, e, values, NULL), EFME_OK);
-  *entry = *e;
-  entry->name = NULL;
-  efme_st_close(&r);
-  efme_st_source_close(&source, &efme_allocator_libc);
-  return values;
-}
-
 /* Compares element by element, with indices written out from the layouts' definitions: [h][w][c][n] ours, [n][c][h][w] theirs. */
 static void compare(const float *ours, const float *theirs, const struct efme_param *p, int torch, const char *name) {
   uint32_t H = p->dims[0], W = p->dims[1], C = p->dims[2], N = p->dims[3];
@@ -45,6 +28,10 @@ static void compare(const float *ours, const float *theirs, const struct efme_pa
 
 static void check_file(const char *file, uint32_t format, uint32_t cut, int keep) {
   const char *path = test_shared(file);
+  struct efme_st_source source;
+  struct efme_st_reader r;
+  ck_assert_msg(efme_st_source_path(&source, &efme_allocator_libc, path) == EFME_OK, "%s", efme_last_error());
+  ck_assert_msg(efme_st_open(&r, &efme_allocator_libc, &source) == EFME_OK, "%s", efme_last_error());
   efme_load_options o = reset_options();
   if (keep) o.head = EFME_HEAD_KEEP;
   o.cut = cut;
@@ -56,9 +43,10 @@ static void check_file(const char *file, uint32_t format, uint32_t cut, int keep
       if (p->head && !keep) continue;
       char name[96];
       ck_assert(efme_import_name(name, p->name, format, 0));
-      struct efme_st_entry e;
-      float *theirs = read_tensor(path, name, &e);
-      ck_assert_uint_eq(e.count, p->count);
+      const struct efme_st_entry *e = efme_st_find(&r, name);
+      ck_assert_msg(e != NULL && e->count == p->count, "%s: %s", path, name);
+      float *theirs = malloc(e->count * sizeof *theirs);
+      ck_assert_int_eq(efme_st_read(&r, e, theirs, NULL), EFME_OK);
       compare(m->weights + p->offset, theirs, p, format != EFME_IMPORT_KERAS, p->name);
       free(theirs);
     }
@@ -68,6 +56,8 @@ static void check_file(const char *file, uint32_t format, uint32_t cut, int keep
     ck_assert(m->arch.bn_epsilon == (format == EFME_IMPORT_KERAS ? 1e-3f : 1e-5f));
     efme_model_release(m);
   }
+  efme_st_close(&r);
+  efme_st_source_close(&source, &efme_allocator_libc);
 }
 
 START_TEST(keras) {
