@@ -4,7 +4,8 @@
  *   convolutions  VarianceScaling(2, fan_out, truncated normal): N(0, s^2) cut at 2 s, s = sqrt(2/fan_out)/0.87962566103423978,
  *                 where the divisor is the standard deviation of the unit normal cut at 2. fan_out = kh kw times the last
  *                 dimension: N for HWIO kernels, 1 for depthwise ones (HWC1), squeeze-and-excite included.
- *   dense         VarianceScaling(1/3, fan_out, uniform): U(-l, l), l = sqrt(3 (1/3)/N)
+ *   dense         Glorot uniform, as Keras' Dense by itself: U(-l, l), l = sqrt(6/(I + N)). EfficientNet's own rule for its
+ *                 1000 classes, VarianceScaling(1/3, fan_out), gives l = .58 for 3 classes: logits so large that learning starts late
  *   biases 0; BN gamma 1, beta 0, moving mean 0, moving variance 1 */
 #include <string.h>
 
@@ -31,7 +32,7 @@ static void fill(float *w, uint64_t count, float value) {
 static void draw(float *w, const struct efme_param *p, uint32_t index, uint64_t seed) {
   uint32_t last = p->kind == EFME_PARAM_DEPTHWISE ? 1 : p->dims[3];
   double fan_out = (double)p->dims[0] * p->dims[1] * last;
-  double deviation = efme_sqrt(2 / fan_out) / 0.87962566103423978, limit = efme_sqrt(1 / fan_out);
+  double deviation = efme_sqrt(2 / fan_out) / 0.87962566103423978, limit = efme_sqrt(6.0 / (p->dims[2] + p->dims[3]));
   for (uint32_t i = 0; i < p->count; i++) {
     if (p->kind == EFME_PARAM_DENSE) {
       uint32_t r[4];
