@@ -51,7 +51,8 @@ EFME_API const char *const *efme_classes_meg3(void); /* 3 names */
 
 typedef struct efme_load_options {
   size_t struct_size;
-  uint32_t cut;            /* 0: as the file; less: the trunk is cut, the head then must be RESET */
+  uint32_t cut;            /* 0: as the file, with its top if it has one; 1..7: the trunk ends after this stage, without top; where that
+                              shortens it the head must be RESET */
   uint32_t head;           /* efme_head_mode; RESET draws a new head from seed */
   uint32_t height, width;  /* 0: as the file (import: 224) */
   const char *const *class_names; /* NULL: as the file; other names or another count need RESET */
