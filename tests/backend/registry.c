@@ -1,5 +1,5 @@
 /* Backends by name: what an explicit name fails with, when auto falls back, where modules are looked for and where not. */
-#include <dirent.h>
+#include <dlfcn.h>
 #include <sys/stat.h>
 
 #include "backend/context.h"
@@ -144,6 +144,36 @@ START_TEST(current_directory_is_never_searched) {
 }
 END_TEST
 
+/* A moved installation: the shared library in some directory, modules in its subdirectory efme or beside it. */
+START_TEST(beside_the_library) {
+  char command[1200], library[128];
+  snprintf(library, sizeof library, "%s/libefme.so", root);
+  snprintf(command, sizeof command, "cp %s %s && mkdir %s/efme && ln -s %s/efme-fake.so %s/efme/ && ln -s %s/efme-declines.so %s/", LIBRARY, library, root,
+           MODULES, root, MODULES, root);
+  ck_assert_int_eq(system(command), 0);
+  unsetenv("EFME_BACKEND_DIR");
+  void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+  ck_assert_msg(handle != NULL, "%s", dlerror());
+  void *symbols[3] = {dlsym(handle, "efme_context_create"), dlsym(handle, "efme_context_release"), dlsym(handle, "efme_last_error")};
+  efme_status (*create)(efme_context **, const efme_context_options *);
+  void (*release)(efme_context *);
+  const char *(*last_error)(void);
+  memcpy(&create, &symbols[0], sizeof create);
+  memcpy(&release, &symbols[1], sizeof release);
+  memcpy(&last_error, &symbols[2], sizeof last_error);
+  efme_context_options o = EFME_CONTEXT_OPTIONS_INIT;
+  efme_context *context = NULL;
+  o.backend = "fake";
+  ck_assert_msg(create(&context, &o) == EFME_OK, "%s", last_error());
+  release(context);
+  o.backend = "declines";
+  ck_assert_int_eq(create(&context, &o), EFME_E_UNSUPPORTED);
+  ck_assert_ptr_nonnull(strstr(last_error(), "day off"));
+  expect_failure("fake", EFME_E_UNSUPPORTED, "no module efme-fake.so"); /* the one linked into this program lies elsewhere */
+  dlclose(handle);
+}
+END_TEST
+
 START_TEST(device_list) {
   uint32_t count = efme_device_count(), fakes = 0, unusable = 0;
   efme_device_info info = EFME_DEVICE_INFO_INIT;
@@ -191,6 +221,7 @@ int main(void) {
   tcase_add_test(t, auto_falls_back_with_one_line);
   tcase_add_test(t, auto_takes_cuda);
   tcase_add_test(t, current_directory_is_never_searched);
+  tcase_add_test(t, beside_the_library);
   tcase_add_test(t, device_list);
   tcase_add_test(t, listing_is_no_error);
   return test_run(suite);

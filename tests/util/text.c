@@ -1,6 +1,7 @@
 /* Errors, memory, growing text, and numbers in any locale. */
 #include <locale.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdint.h>
 
 #include "test.h"
@@ -19,6 +20,28 @@ START_TEST(error_text) {
   efme_fail(EFME_E_IO, "other");
   efme_error_restore(saved);
   ck_assert_str_eq(efme_last_error(), "again: fold 3: a.csv: row 7");
+}
+END_TEST
+
+static void *fail_elsewhere(void *user) {
+  const char *before = efme_last_error();
+  int empty = before[0] == '\0';
+  efme_fail(EFME_E_IO, "elsewhere");
+  efme_error_save(user);
+  return empty ? user : NULL;
+}
+
+START_TEST(error_text_per_thread) {
+  char text[512];
+  pthread_t thread;
+  void *empty;
+  efme_fail(EFME_E_IO, "here");
+  ck_assert_int_eq(pthread_create(&thread, NULL, fail_elsewhere, text), 0);
+  pthread_join(thread, &empty);
+  ck_assert_ptr_nonnull(empty); /* a new thread has none */
+  ck_assert_str_eq(efme_last_error(), "here");
+  efme_error_restore(text); /* how a worker's text comes over */
+  ck_assert_str_eq(efme_last_error(), "elsewhere");
 }
 END_TEST
 
@@ -321,6 +344,7 @@ int main(void) {
   TCase *t = tcase_create("all");
   suite_add_tcase(suite, t);
   tcase_add_test(t, error_text);
+  tcase_add_test(t, error_text_per_thread);
   tcase_add_test(t, error_text_is_cut);
   tcase_add_test(t, status_names);
   tcase_add_test(t, options_load);

@@ -217,6 +217,41 @@ START_TEST(held_models_do_not_change) {
 }
 END_TEST
 
+/* Some threads hold and read, one changes: nobody ever sees half a change. */
+static void *hold_and_read(void *user) {
+  efme_model *m = user;
+  long torn = 0;
+  for (int i = 0; i < 3000; i++) {
+    if (efme_model_hold(m)) continue;
+    float v[864];
+    efme_model_get(m, "stem_conv/kernel", v, 864);
+    for (int k = 1; k < 864; k++) torn += v[k] != v[0];
+    efme_model_unhold(m);
+  }
+  return (void *)torn;
+}
+
+START_TEST(changes_are_whole) {
+  efme_model *m = make_model(context, 1, 0, 1);
+  float v[864] = {0};
+  ck_assert_int_eq(efme_model_set(m, "stem_conv/kernel", v, 864), EFME_OK);
+  pthread_t threads[4];
+  for (int i = 0; i < 4; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, hold_and_read, m), 0);
+  for (int i = 0; i < 3000; i++) {
+    for (int k = 0; k < 864; k++) v[k] = (float)i;
+    efme_status status = efme_model_set(m, "stem_conv/kernel", v, 864);
+    ck_assert(status == EFME_OK || status == EFME_E_BUSY);
+  }
+  for (int i = 0; i < 4; i++) {
+    void *torn;
+    pthread_join(threads[i], &torn);
+    ck_assert_ptr_null(torn);
+  }
+  ck_assert_int_eq(efme_model_set(m, "stem_conv/kernel", v, 864), EFME_OK);
+  efme_model_release(m);
+}
+END_TEST
+
 START_TEST(clones) {
   efme_model *m = make_model(context, 5, 0, 1), *copy = NULL;
   ck_assert_int_eq(efme_model_set_metadata(m, "licence", "MIT"), EFME_OK);
@@ -290,6 +325,7 @@ int main(void) {
   tcase_add_test(t, wrong_options);
   tcase_add_test(t, tensors);
   tcase_add_test(t, held_models_do_not_change);
+  tcase_add_test(t, changes_are_whole);
   tcase_add_test(t, clones);
   tcase_add_test(t, metadata);
   tcase_add_test(t, handles_outlive_their_makers);
