@@ -72,10 +72,11 @@ static struct unit_out unit_run(struct efme_builder *b, struct unit *u) {
     memset(&out, 0, sizeof out);
     u->op.act = linear ? EFME_ACT_NONE : EFME_ACT_SWISH;
     u->op.t[EFME_T_POOL] = u->pool;
-    if (residual && !wants_bn) u->op.t[EFME_T_RES] = u->residual;
-    out.y = u->op.t[EFME_T_Y] = efme_b_batched(b, u->layer, linear ? u->bn : u->activation, u->h, u->w, u->c);
+    int added = linear && residual && !wants_bn;
+    if (added) u->op.t[EFME_T_RES] = u->residual;
+    out.y = u->op.t[EFME_T_Y] = efme_b_batched(b, u->layer, added ? "_add" : linear ? u->bn : u->activation, u->h, u->w, u->c);
     efme_b_emit_folded(b, &u->op, &bn);
-    if (linear && residual && !wants_bn) return out;
+    if (added) return out;
   }
   if (u->activation) efme_b_tap(b, u->layer, u->activation, out.y, u->inner);
   if (linear) efme_b_tap(b, u->layer, u->bn, out.y, residual);

@@ -50,6 +50,8 @@ efme_status efme_plan_print(const struct efme_plan *p, char **text) {
     efme_text_printf(&t, "  %s %4u..%-4u %12" PRIu64 " %12" PRIu64 "  %s\n", b->list ? "main   " : "prepare", (unsigned)b->first, (unsigned)b->last,
                      b->offset, b->size, b->name);
   }
+  for (uint32_t i = 0; i < p->tap_count; i++) efme_text_printf(&t, "tap %s: [b%d,%d,%d,%d]\n", p->taps[i].name, (int)p->taps[i].tensor.n,
+                                                               (int)p->taps[i].tensor.h, (int)p->taps[i].tensor.w, (int)p->taps[i].tensor.c);
   uint64_t total = 0;
   for (int a = 1; a < EFME_ARENA_COUNT; a++) {
     efme_text_printf(&t, "%-8s %12" PRIu64 " bytes\n", arena_names[a], p->size[a]);
