@@ -7,6 +7,7 @@
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
 
+#if defined(EFME_CPU_X86) /* the wider levels are part of this build */
 #define XCR0_AVX 0x06u    /* xmm, ymm */
 #define XCR0_AVX512 0xE6u /* and opmask, upper zmm, zmm16..31 */
 
@@ -15,14 +16,19 @@ static uint32_t xcr0(void) {
   __asm__ volatile("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0)); /* only after OSXSAVE was seen */
   return eax;
 }
+#endif
 
 uint32_t efme_cpu_level_best(void) {
+#if defined(EFME_CPU_X86)
   uint32_t a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX) || !(c & bit_FMA)) return EFME_CPU_BASELINE;
   uint32_t saved = xcr0();
   if ((saved & XCR0_AVX) != XCR0_AVX || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2)) return EFME_CPU_BASELINE;
-  uint32_t need = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
+  const uint32_t need = (uint32_t)bit_AVX512F | (uint32_t)bit_AVX512DQ | (uint32_t)bit_AVX512BW | (uint32_t)bit_AVX512VL;
   return (saved & XCR0_AVX512) == XCR0_AVX512 && (b & need) == need ? EFME_CPU_AVX512 : EFME_CPU_AVX2;
+#else
+  return EFME_CPU_BASELINE;
+#endif
 }
 
 void efme_cpu_name(char name[64]) {

@@ -32,11 +32,11 @@ typedef float vf __attribute__((vector_size(VL * 4)));
 typedef float vf_any __attribute__((vector_size(VL * 4), aligned(4), may_alias));
 typedef int32_t vi __attribute__((vector_size(VL * 4)));
 
-INLINE vf vset(float x) { return (vf){0} + x; }
 INLINE vf vload(const float *p) { return *(const vf_any *)p; }
 INLINE void vstore(float *p, vf v) { *(vf_any *)p = v; }
 
 #if VL == 16
+INLINE vf vset(float x) { return _mm512_set1_ps(x); }
 INLINE vf vfma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 INLINE vf vload_n(const float *p, int n) { return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
 INLINE void vstore_n(float *p, vf v, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v); }
@@ -46,6 +46,7 @@ INLINE vf vmin(vf limit, vf x) { return _mm512_min_ps(limit, x); }
 INLINE vf vmax(vf limit, vf x) { return _mm512_max_ps(limit, x); }
 #elif VL == 8
 static const int32_t tail_mask[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+INLINE vf vset(float x) { return _mm256_set1_ps(x); }
 INLINE __m256i vmask(int n) { return _mm256_loadu_si256((const __m256i_u *)(tail_mask + 8 - n)); }
 INLINE vf vfma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 INLINE vf vload_n(const float *p, int n) { return _mm256_maskload_ps(p, vmask(n)); }
@@ -54,6 +55,7 @@ INLINE vf vsqrt(vf x) { return _mm256_sqrt_ps(x); }
 INLINE vf vmin(vf limit, vf x) { return _mm256_min_ps(limit, x); }
 INLINE vf vmax(vf limit, vf x) { return _mm256_max_ps(limit, x); }
 #else
+INLINE vf vset(float x) { return (vf){x, x, x, x}; }
 INLINE vf vfma(vf a, vf b, vf c) { return a * b + c; }
 INLINE vf vload_n(const float *p, int n) {
   float t[VL] = {0};
