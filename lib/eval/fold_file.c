@@ -93,7 +93,7 @@ static efme_status make_text(struct efme_text *t, const efme_evaluator *e, uint3
   efme_json_hex(&j, "end_checksum", r->end_checksum);
   efme_json_hex(&j, "seed", r->seed);
   efme_json_u64(&j, "epochs", r->epochs);
-  efme_format_double(seconds, sizeof seconds, r->seconds, 9);
+  efme_format_double(seconds, sizeof seconds, r->seconds, 17);
   efme_json_string(&j, "seconds", seconds);
   efme_json_string(&j, "history_columns", "phase epoch loss accuracy validation_loss validation_uf1 validation_uar");
   json_lines(&j, "history", r->history);

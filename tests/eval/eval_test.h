@@ -16,8 +16,8 @@
     ck_assert_msg(got_ == (status), "%s: %s, %s", #call, efme_status_name(got_), efme_last_error());                                       \
     ck_assert_msg(strstr(efme_last_error(), part) != NULL, "`%s` is not in: %s", part, efme_last_error());                                 \
   } while (0)
-#define HAS(text, part) ck_assert_msg(strstr(text, part) != NULL, "`%s` is not in:\n%s", part, text)
-#define LACKS(text, part) ck_assert_msg(strstr(text, part) == NULL, "`%s` is in:\n%s", part, text)
+#define HAS(text, part) ck_assert_msg(strstr(text, part) != NULL, "`%s` is not in:\n%.1500s", part, text)
+#define LACKS(text, part) ck_assert_msg(strstr(text, part) == NULL, "`%s` is in:\n%.1500s", part, text)
 
 static inline efme_context *test_context(uint32_t threads) {
   efme_context_options options = EFME_CONTEXT_OPTIONS_INIT;

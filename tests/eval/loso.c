@@ -136,7 +136,8 @@ START_TEST(progress_on_the_calling_thread) {
 END_TEST
 
 START_TEST(error_of_a_worker) {
-  /* Images that cannot be read any more: the worker's text, with fold and sample, is the caller's; done folds stay, and the run goes on later. */
+  /* Images that cannot be read any more: the worker's text, with fold and sample, is the caller's; done folds stay, and the run goes on
+   * later. */
   struct lf f;
   lf_make(&f, 2, 0, 1); /* no shared features: the workers read */
   efme_evaluator *e = lf_evaluator(&f, 2, NULL);

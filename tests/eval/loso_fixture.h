@@ -15,12 +15,12 @@
 static const char *const lf_classes[3] = {"negative", "positive", "surprise"};
 
 struct lf_data {
-  uint32_t people, stride;     /* row i is sample (i * stride) % count; stride coprime to the count */
-  uint32_t first;              /* number of the first subject */
-  int replaced;                /* subject whose pixels and labels are others, -1: none */
-  int twin;                    /* sample that shows the pixels of sample 0 of subject 0, -1: none */
-  atomic_int fail;             /* reads fail while set */
-  atomic_int reads[64];        /* by subject number */
+  uint32_t people, stride; /* row i is sample (i * stride) % count; stride coprime to the count */
+  uint32_t first;          /* number of the first subject */
+  int replaced;            /* subject whose pixels and labels are others, -1: none */
+  int twin;                /* sample that shows the pixels of sample 0 of subject 0, -1: none */
+  atomic_int fail;         /* reads fail while set */
+  atomic_int reads[64];    /* by subject number */
 };
 
 static inline uint32_t lf_sample(const struct lf_data *d, uint64_t index) { return (uint32_t)(index * d->stride) % (d->people * EACH); }
@@ -173,9 +173,9 @@ static inline void lf_same(const efme_result *a, const efme_result *b) {
     ck_assert_str_eq(x.fold, y.fold);
     ck_assert_int_eq(x.truth, y.truth);
     ck_assert_int_eq(x.predicted, y.predicted);
-    ck_assert_msg(!memcmp(x.probabilities, y.probabilities, 3 * sizeof(float)), "%s: %.9g %.9g %.9g, %.9g %.9g %.9g", x.key, (double)x.probabilities[0],
-                  (double)x.probabilities[1], (double)x.probabilities[2], (double)y.probabilities[0], (double)y.probabilities[1],
-                  (double)y.probabilities[2]);
+    ck_assert_msg(!memcmp(x.probabilities, y.probabilities, 3 * sizeof(float)), "%s: %.9g %.9g %.9g, %.9g %.9g %.9g", x.key,
+                  (double)x.probabilities[0], (double)x.probabilities[1], (double)x.probabilities[2], (double)y.probabilities[0],
+                  (double)y.probabilities[1], (double)y.probabilities[2]);
   }
 }
 
@@ -183,7 +183,7 @@ static inline void lf_same(const efme_result *a, const efme_result *b) {
 struct lf_cancel {
   uint32_t at, calls;
 };
-static int lf_cancel(const efme_train_progress *p, void *user) {
+static inline int lf_cancel(const efme_train_progress *p, void *user) {
   struct lf_cancel *c = user;
   ck_assert_ptr_nonnull(p->what);
   return c->calls++ >= c->at;

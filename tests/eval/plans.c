@@ -6,7 +6,11 @@
 /* A data set in memory: 4 x 4 grey images, all different unless `image` says otherwise. */
 struct made {
   uint64_t count;
-  struct { char dataset[16], subject[16], clip[16]; int32_t label; int image; } items[MOST];
+  struct {
+    char dataset[16], subject[16], clip[16];
+    int32_t label;
+    int image;
+  } items[MOST];
   uint64_t order[MOST]; /* row i is items[order[i]] */
 };
 
@@ -429,7 +433,8 @@ START_TEST(equal_pixels) {
   m.items[8].image = m.items[20].image; /* b and d */
   d = open_made(context, &m);
   p = NULL;
-  FAILS(EFME_E_LEAK, efme_fold_plan_loso(&p, d, NULL), "samples own/b/c08 and own/d/c20 have the same pixels but are tested in different folds, own/b and own/d");
+  FAILS(EFME_E_LEAK, efme_fold_plan_loso(&p, d, NULL),
+        "samples own/b/c08 and own/d/c20 have the same pixels but are tested in different folds, own/b and own/d");
   ck_assert_ptr_null(p);
   /* kept together where the plan may choose, in test as in validation */
   for (uint64_t seed = 0; seed < 12; seed++) {
@@ -438,7 +443,8 @@ START_TEST(equal_pixels) {
     OK(efme_fold_plan_grouped(&p, d, 3, &options));
     check_plan(p, d, 1);
     for (uint32_t f = 0; f < 3; f++)
-      for (int k = 0; k < 3; k++) ck_assert_int_eq(holds(d, part_of(p, f, (efme_fold_part)k), "own/b"), holds(d, part_of(p, f, (efme_fold_part)k), "own/d"));
+      for (int k = 0; k < 3; k++)
+        ck_assert_int_eq(holds(d, part_of(p, f, (efme_fold_part)k), "own/b"), holds(d, part_of(p, f, (efme_fold_part)k), "own/d"));
     efme_fold_plan_release(p);
   }
   p = NULL;
