@@ -146,6 +146,19 @@ static efme_status fill(struct efme_trainer *t, struct efme_features *f, uint32_
 
 /* ---- begin, epoch, end ---- */
 
+/* Keeping activations for the backward pass saves some 6 % of a step and costs 1.7 times the memory (measured at 48 and 224 pixels): done
+ * where that is little. The values are the same either way. */
+#define KEEP_LIMIT (256ull << 20)
+static efme_status keep_if_small(const struct efme_trainer *t, struct efme_plan_options *o) {
+  struct efme_plan *plan;
+  o->keep_activations = 1;
+  efme_status status = efme_plan_create(&plan, t->allocator, &t->context->backend, &t->model->arch, o);
+  if (status) return status;
+  o->keep_activations = plan->size[EFME_ARENA_ACT] <= KEEP_LIMIT;
+  efme_plan_free(plan);
+  return EFME_OK;
+}
+
 static efme_status train_exec(struct efme_trainer *t, const struct efme_trainer_phase *phase) {
   struct efme_engine *g = &t->engine;
   struct efme_plan_options o = {.mode = EFME_PLAN_TRAIN, .scope = phase->scope, .max_batch = t->options.batch, .dropout = t->options.dropout};
@@ -162,7 +175,8 @@ static efme_status train_exec(struct efme_trainer *t, const struct efme_trainer_
   set_loss(&o, t);
   set_optimizer(&o, &phase->optimizer);
   o.ema = t->options.ema_decay > 0.0f;
-  efme_status status = build(&g->train_plan, &g->train, t->context, &t->model->arch, efme_trainer_params(t), &o, t->weights, t->max_threads, NULL);
+  efme_status status = keep_if_small(t, &o);
+  if (!status) status = build(&g->train_plan, &g->train, t->context, &t->model->arch, efme_trainer_params(t), &o, t->weights, t->max_threads, NULL);
   if (!status) status = write_alpha(g->train, t);
   return status;
 }

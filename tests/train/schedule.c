@@ -59,9 +59,7 @@ START_TEST(warm_up) {
 END_TEST
 
 START_TEST(corrections) {
-  double power = 1.0;
   for (uint64_t t = 1; t <= 2000; t++) {
-    power *= 0.999;
     double want = 1.0 / (1.0 - pow(0.999, (double)t)), got = efme_schedule_correction(0.999, t);
     ck_assert_msg(fabs(got - want) <= 1e-12 * want, "t %d: %.17g against %.17g", (int)t, got, want);
   }
