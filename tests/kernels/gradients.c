@@ -4,35 +4,15 @@
 
 #include <math.h>
 
-#include "cases.h"
-#include "memory.h"
+#include "run.h"
 
-/* An op in double precision with its memory, filled. */
-struct tape {
-  struct kernel_case c;
-  struct kernel_memory m;
-};
+#define tape kernel_job /* an op in double precision with its memory, filled */
 
-static void tape_open(struct tape *t, const struct kernel_case *c) {
-  size_t size[EFME_ARENA_COUNT];
-  t->c = *c;
-  for (int r = 0; r < EFME_T_COUNT; r++)
-    if (r != EFME_T_STEP && t->c.op.t[r].arena && t->c.op.t[r].dtype == EFME_F32) t->c.op.t[r].dtype = EFME_F64;
-  kernel_layout(&t->c.op, c->batch, -1, -1, size);
-  ck_assert(kernel_map(&t->m, &t->c.op, c->batch, size));
-  for (int r = 0; r < EFME_T_COUNT; r++)
-    if (t->c.op.t[r].arena) kernel_fill(&t->c, r, kernel_at(&t->m, &t->c.op.t[r]));
-}
-static void tape_close(struct tape *t) { kernel_unmap(&t->m); }
-static double *at(struct tape *t, int role) {
-  ck_assert_msg(t->c.op.t[role].arena != 0, "%s: no %s", t->c.name, efme_ref_role_name(role));
-  return (double *)kernel_at(&t->m, &t->c.op.t[role]);
-}
-static size_t count(struct tape *t, int role) { return t->c.op.t[role].arena ? efme_ref_count(&t->c.op.t[role], t->c.batch) : 0; }
-static void run(struct tape *t) {
-  efme_status status = efme_ref_run(&t->c.op, (void *const *)t->m.base, t->c.batch);
-  ck_assert_msg(status == EFME_OK, "%s", efme_last_error());
-}
+static void tape_open(struct tape *t, const struct kernel_case *c) { kernel_job_open(t, c, 1); }
+static void tape_close(struct tape *t) { kernel_job_close(t); }
+static double *at(struct tape *t, int role) { return kernel_job_at(t, role); }
+static size_t count(struct tape *t, int role) { return kernel_job_count(t, role); }
+static void run(struct tape *t) { kernel_job_run(t, 0); }
 static void set(struct tape *to, int role, struct tape *from, int from_role) {
   ck_assert_uint_eq(count(to, role), count(from, from_role));
   memcpy(at(to, role), at(from, from_role), count(to, role) * sizeof(double));

@@ -16,25 +16,25 @@ double kernel_limit(const struct kernel_case *c, int role, int *relative, double
   case EFME_OP_DROPOUT:
   case EFME_OP_FOLD:
     *relative = c->op.kind != EFME_OP_FOLD || role == EFME_T_Y;
-    return 4 * E;
+    return 2 * E;
   case EFME_OP_SOFTMAX:
     *relative = 1;
-    return 32 * E; /* arguments up to 140: exp's own error is that of the difference */
+    return 4 * E; /* even where the argument is -140: the difference of two floats is exact in double */
   case EFME_OP_ACT:
     *relative = 1;
-    return 4 * E;
+    return 3 * E;
   case EFME_OP_ADD:
   case EFME_OP_EMA:
     return 1 * E;
   case EFME_OP_INPUT:
     *floor_scale = 255;
-    return 8 * E;
+    return 4 * E;
   case EFME_OP_CONV:
   case EFME_OP_MATMUL:
   case EFME_OP_DWCONV:
   case EFME_OP_DWCONV_DX:
     *floor_scale = role == EFME_T_POOL ? 0.1 : 0.5;
-    return (2 + act + sqrt(c->terms)) * E;
+    return (1 + act / 2 + 0.7 * sqrt(c->terms)) * E;
   case EFME_OP_CONV_DW:
   case EFME_OP_MATMUL_DW:
   case EFME_OP_DWCONV_DW:
@@ -42,10 +42,10 @@ double kernel_limit(const struct kernel_case *c, int role, int *relative, double
     return (4 + 0.25 * sqrt(fmin(c->terms, 1024))) * E;
   case EFME_OP_BN_STAT:
     *floor_scale = 1;
-    return 3 * E;
+    return 1.5 * E;
   case EFME_OP_BN_ACT:
     *floor_scale = role == EFME_T_POOL ? 0.3 : 1;
-    return 6 * E;
+    return 4 * E;
   case EFME_OP_BN_REDUCE:
     *floor_scale = sqrt(c->terms);
     return 8 * E;
@@ -54,14 +54,14 @@ double kernel_limit(const struct kernel_case *c, int role, int *relative, double
     return 8 * E;
   case EFME_OP_BN_DX:
     *floor_scale = 1;
-    return 8 * E;
+    return 4 * E;
   case EFME_OP_LOSS:
     *floor_scale = role == EFME_T_DX ? 1.0 / c->batch : 1;
-    return role == EFME_T_P ? 32 * E : 64 * E;
+    return 4 * E;
   case EFME_OP_OPTIMIZER:
     *floor_scale = 1e-3;
     return 4 * E;
   default:
-    return 6 * E;
+    return 3 * E;
   }
 }

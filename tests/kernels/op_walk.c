@@ -108,7 +108,8 @@ int main(int argc, char **argv) {
     for (int i = 0; i < walk_count; i++) {
       printf("level %u: %lu cases, %lu failures\n", walks[i].level, walks[i].cases, walks[i].failures);
       for (int k = 1; k < EFME_OP_PACK; k++)
-        if (walks[i].worst[k] > 0) printf("  %-10s worst error %.2f of its limit\n", efme_ref_kind_name(k), walks[i].worst[k]);
+        if (walks[i].worst[k] > 0)
+          printf("  %-10s worst error %.2f of its limit: %s\n", efme_ref_kind_name(k), walks[i].worst[k], walks[i].worst_case[k]);
       result |= walks[i].failures != 0;
     }
   }

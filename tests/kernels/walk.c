@@ -249,7 +249,10 @@ static void compare(struct walk *w, const struct kernel_case *c, const struct re
       if (error != error) error = INFINITY;
       if (error > worst) worst = error, at = i;
     }
-    w->worst[c->op.kind] = fmax(w->worst[c->op.kind], worst / limit);
+    if (worst / limit > w->worst[c->op.kind]) {
+      w->worst[c->op.kind] = worst / limit;
+      snprintf(w->worst_case[c->op.kind], sizeof w->worst_case[0], "%s", c->name);
+    }
     if (worst > limit)
       fail(w, c, 0, "%s[%zu of %zu] is %.9g, reference %.9g: error %.3g, limit %.3g", efme_ref_role_name(r), at, count,
            element(got->role[r], t->dtype, at), element(want->role[r], t->dtype, at), worst, limit);

@@ -20,8 +20,9 @@ struct walk {
   struct efme_backend_host host[WALK_BACKENDS];
   FILE *out; /* NULL: silent */
   unsigned long cases, failures;
-  double worst[EFME_OP_COUNT]; /* error in parts of the limit */
-  char first[512];             /* the first failure */
+  double worst[EFME_OP_COUNT]; /* error in parts of the limit, and where */
+  char worst_case[EFME_OP_COUNT][160];
+  char first[512]; /* the first failure */
 };
 
 /* What runs now, for a fault handler. */
