@@ -1,11 +1,20 @@
 #!/bin/sh
-# subdirectory.sh SOURCE: libefme as a folder of another project: its targets carry what they need, it adds nothing else to the
-# host's build (no tests, examples, install rules), and it also builds without optimisation.
+# subdirectory.sh SOURCE JPEG PNG: libefme as a folder of another project: its targets carry what they need, and it adds nothing else to the
+# host's build (no tests, examples, install rules). As this builds the library once more, it does so with the decoders that the
+# present build has not (JPEG and PNG say what it has), and looks at what that library needs and defines.
 set -eu
 source=$1
+flip() { [ "$1" = OFF ] && echo ON || echo OFF; }
+jpeg=$(flip "$2") png=$(flip "$3")
 . "$source/tests/install/common.sh"
-EFME_SANITIZE=''
-by_cmake add_subdirectory "-DEFME_SOURCE=$source" -DCMAKE_BUILD_TYPE=Debug
+[ -z "${EFME_SANITIZE:-}" ] || { echo "nothing of it depends on sanitizers: left to the plain builds"; exit 77; }
+for module in $([ "$jpeg" = OFF ] || echo libjpeg) $([ "$png" = OFF ] || echo libpng); do
+  "$PKG_CONFIG" --exists "$module" || { echo "$module is not installed here"; exit 77; }
+done
+
+by_cmake add_subdirectory "-DEFME_SOURCE=$source" -DCMAKE_BUILD_TYPE=Release "-DEFME_JPEG=$jpeg" "-DEFME_PNG=$png"
+sh "$source/tests/abi/needed.sh" "$scratch/consumer/efme/lib/libefme.so" "$jpeg" "$png" || fail "needed libraries"
+sh "$source/tests/abi/symbols.sh" "$scratch/consumer/efme/lib/libefme.a" || fail "symbols of the static library"
 mkdir "$scratch/none"
 "$CMAKE" --install "$scratch/consumer" --prefix "$scratch/none" >"$scratch/log" 2>&1 || fail "install of the host project: $(cat "$scratch/log")"
 [ -z "$(find "$scratch/none" -type f)" ] || fail "libefme put files into the host's install: $(find "$scratch/none" -type f | head -3)"
