@@ -17,7 +17,8 @@ static uint32_t cpu_count(void) {
 }
 
 static efme_status check_options(const efme_context_options *o) {
-  if (o->threads > EFME_MAX_THREADS) return efme_fail(EFME_E_ARGUMENT, "threads is %u, at most %d are possible", o->threads, EFME_MAX_THREADS);
+  if (o->threads > EFME_MAX_THREADS)
+    return efme_fail(EFME_E_ARGUMENT, "threads is %u, at most %d are possible", o->threads, EFME_MAX_THREADS);
   if (o->cpu_level > EFME_CPU_AVX512) return efme_fail(EFME_E_ARGUMENT, "cpu_level is %u, not an efme_cpu_level", o->cpu_level);
   if (o->log_level > EFME_LOG_DEBUG) return efme_fail(EFME_E_ARGUMENT, "log_level is %u, not an efme_log_level", o->log_level);
   if (o->reserved) return efme_fail(EFME_E_ARGUMENT, "efme_context_options.reserved is %u, it must be 0", o->reserved);
@@ -115,8 +116,6 @@ void efme_context_log(struct efme_context *context, efme_log_level level, const 
 
 const char *efme_context_backend(const efme_context *context) { return context ? context->backend.api->name : ""; }
 
-uint32_t efme_context_cpu_level(const efme_context *context) {
-  return context ? context->backend.api->level(context->backend.be) : 0;
-}
+uint32_t efme_context_cpu_level(const efme_context *context) { return context ? context->backend.api->level(context->backend.be) : 0; }
 
 uint32_t efme_context_threads(const efme_context *context) { return context ? context->backend.api->threads(context->backend.be) : 0; }

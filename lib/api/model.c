@@ -57,7 +57,8 @@ efme_status efme_model_load(efme_model **out, efme_context *context, const char 
   return status;
 }
 
-efme_status efme_model_load_memory(efme_model **out, efme_context *context, const void *data, size_t size, const efme_load_options *options) {
+efme_status efme_model_load_memory(efme_model **out, efme_context *context, const void *data, size_t size,
+                                   const efme_load_options *options) {
   efme_load_options o;
   struct efme_st_memory memory = {data, size};
   struct efme_st_source source;
@@ -84,7 +85,8 @@ static efme_status read_stream(void *buffer, uint64_t offset, size_t size, size_
   return efme_fail(status, "the read callback answered %s at byte %llu", name, (unsigned long long)offset);
 }
 
-efme_status efme_model_load_stream(efme_model **out, efme_context *context, efme_read_fn read, void *user, const efme_load_options *options) {
+efme_status efme_model_load_stream(efme_model **out, efme_context *context, efme_read_fn read, void *user,
+                                   const efme_load_options *options) {
   efme_load_options o;
   efme_status status = check_maker(out, context);
   if (!status && !read) status = is_null("read");
@@ -95,7 +97,8 @@ efme_status efme_model_load_stream(efme_model **out, efme_context *context, efme
   return efme_weights_load(out, context, &source, &o);
 }
 
-efme_status efme_model_import(efme_model **out, efme_context *context, const char *path, const char *format, const efme_load_options *options) {
+efme_status efme_model_import(efme_model **out, efme_context *context, const char *path, const char *format,
+                              const efme_load_options *options) {
   efme_load_options o;
   struct efme_st_source source;
   efme_status status = check_maker(out, context);
@@ -138,9 +141,23 @@ efme_status efme_model_get_info(const efme_model *model, efme_model_info *out) {
   if (!model) return is_null("model");
   const struct efme_arch *a = &model->arch;
   const struct efme_param *head = efme_params_find(&model->params, "head/kernel");
-  const efme_model_info info = {sizeof info, a->cut, a->top, a->height, a->width, a->classes, head ? head->dims[2] : 0, a->normalisation, a->padding,
-                                a->bn_epsilon, a->bn_momentum, model->summary.count, model->params.count, model->summary.parameters,
-                                model->summary.trainable, model->summary.multiply_adds, efme_model_checksum(model)};
+  const efme_model_info info = {sizeof info,
+                                a->cut,
+                                a->top,
+                                a->height,
+                                a->width,
+                                a->classes,
+                                head ? head->dims[2] : 0,
+                                a->normalisation,
+                                a->padding,
+                                a->bn_epsilon,
+                                a->bn_momentum,
+                                model->summary.count,
+                                model->params.count,
+                                model->summary.parameters,
+                                model->summary.trainable,
+                                model->summary.multiply_adds,
+                                efme_model_checksum(model)};
   return efme_struct_store(out, &info, sizeof info, "efme_model_info");
 }
 
@@ -170,7 +187,8 @@ static efme_status find_tensor(const struct efme_param **out, const efme_model *
   if (!values) return is_null("values");
   const struct efme_param *p = efme_params_find(&model->params, name);
   if (!p) return efme_fail(EFME_E_NOT_FOUND, "the model has no tensor \"%.64s\"", name);
-  if (count != p->count) return efme_fail(EFME_E_MISMATCH, "tensor \"%s\" has %llu values, not %zu", p->name, (unsigned long long)p->count, count);
+  if (count != p->count)
+    return efme_fail(EFME_E_MISMATCH, "tensor \"%s\" has %llu values, not %zu", p->name, (unsigned long long)p->count, count);
   *out = p;
   return EFME_OK;
 }
@@ -194,7 +212,9 @@ efme_status efme_model_set(efme_model *model, const char *name, const float *val
 
 /* ---- metadata ---- */
 
-const char *efme_model_metadata(const efme_model *model, const char *key) { return model && key ? efme_model_find_metadata(model, key) : NULL; }
+const char *efme_model_metadata(const efme_model *model, const char *key) {
+  return model && key ? efme_model_find_metadata(model, key) : NULL;
+}
 
 efme_status efme_model_set_metadata(efme_model *model, const char *key, const char *value) {
   if (!model) return is_null("model");

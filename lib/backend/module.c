@@ -56,8 +56,7 @@ int efme_module_name_ok(const char *name, size_t n) {
 static efme_status check_table(const struct efme_backend_api *api, const char *path) {
   if (api->abi != EFME_BACKEND_ABI)
     return efme_fail(EFME_E_BACKEND, "%s: made for backend interface %u, this library has %u", path, api->abi, EFME_BACKEND_ABI);
-  if (api->size < sizeof *api)
-    return efme_fail(EFME_E_BACKEND, "%s: its table has %u bytes, %zu are needed", path, api->size, sizeof *api);
+  if (api->size < sizeof *api) return efme_fail(EFME_E_BACKEND, "%s: its table has %u bytes, %zu are needed", path, api->size, sizeof *api);
   if (!api->name || !api->device_count || !api->device_info || !api->open || !api->close || !api->threads || !api->level || !api->alloc ||
       !api->free || !api->copy_in || !api->copy_out || !api->copy || !api->sync || !api->supports || !api->prepare || !api->run ||
       !api->release)
@@ -86,7 +85,8 @@ static efme_status load_file(const struct efme_backend_api **out, const char *pa
 }
 
 efme_status efme_module_load(const struct efme_backend_api **out, const char *name, size_t n) {
-  if (!efme_module_name_ok(name, n)) return efme_fail(EFME_E_ARGUMENT, "backend: \"%.*s\" is not a backend's name", (int)EFME_MIN(n, 64), name);
+  if (!efme_module_name_ok(name, n))
+    return efme_fail(EFME_E_ARGUMENT, "backend: \"%.*s\" is not a backend's name", (int)EFME_MIN(n, 64), name);
   char dirs[EFME_MODULE_DIRS][EFME_MODULE_PATH], path[EFME_MODULE_PATH + EFME_MODULE_NAME + 16], tried[300];
   int count = efme_module_dirs(dirs);
   size_t used = 0;

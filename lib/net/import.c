@@ -59,7 +59,11 @@ static uint32_t foreign_shape(uint64_t dims[4], const struct efme_param *p, uint
   uint64_t ours[4];
   uint32_t rank = efme_param_shape(ours, p);
   static const int conv[4] = {3, 2, 0, 1}, depthwise[4] = {2, 3, 0, 1}, dense[2] = {1, 0};
-  const int *order = format == EFME_IMPORT_KERAS ? NULL : p->kind == EFME_PARAM_CONV ? conv : p->kind == EFME_PARAM_DEPTHWISE ? depthwise : rank == 2 ? dense : NULL;
+  const int *order = format == EFME_IMPORT_KERAS       ? NULL
+                     : p->kind == EFME_PARAM_CONV      ? conv
+                     : p->kind == EFME_PARAM_DEPTHWISE ? depthwise
+                     : rank == 2                       ? dense
+                                                       : NULL;
   for (uint32_t i = 0; i < rank; i++) dims[i] = ours[order ? order[i] : (int)i];
   return rank;
 }
@@ -101,8 +105,8 @@ static efme_status map_entries(struct mapping *map, const struct efme_st_reader 
   }
   for (size_t i = 0; i < r->count; i++)
     if (!map[i].known)
-      return efme_fail(EFME_E_FORMAT, "%s: tensor \"%.200s\" is none of EfficientNet-B0's under %s names", r->source.name, r->entries[i].name,
-                       efme_import_format_name(format));
+      return efme_fail(EFME_E_FORMAT, "%s: tensor \"%.200s\" is none of EfficientNet-B0's under %s names", r->source.name,
+                       r->entries[i].name, efme_import_format_name(format));
   return EFME_OK;
 }
 
@@ -116,7 +120,8 @@ static efme_status read_mapped(struct efme_model *m, struct efme_st_reader *r, c
   for (size_t i = 0; !status && i < r->count; i++) {
     const struct efme_param *p = map[i].param;
     if (!p) continue;
-    int moves = format != EFME_IMPORT_KERAS && (p->kind == EFME_PARAM_CONV || p->kind == EFME_PARAM_DEPTHWISE || p->kind == EFME_PARAM_DENSE);
+    int moves =
+        format != EFME_IMPORT_KERAS && (p->kind == EFME_PARAM_CONV || p->kind == EFME_PARAM_DEPTHWISE || p->kind == EFME_PARAM_DENSE);
     status = efme_st_read(r, &r->entries[i], moves ? scratch : m->weights + p->offset, NULL);
     if (!status && moves) transpose(m->weights + p->offset, scratch, p);
   }
@@ -167,8 +172,8 @@ static efme_status import_model(struct efme_model **out, struct efme_context *co
   return status;
 }
 
-efme_status efme_weights_import(struct efme_model **out, struct efme_context *context, const struct efme_st_source *source, const char *format,
-                                const efme_load_options *options) {
+efme_status efme_weights_import(struct efme_model **out, struct efme_context *context, const struct efme_st_source *source,
+                                const char *format, const efme_load_options *options) {
   struct efme_st_reader r;
   efme_status status = efme_st_open(&r, efme_context_allocator(context), source);
   if (status) return status;

@@ -17,7 +17,8 @@ const char *efme_import_format_name(uint32_t format) { return format < EFME_IMPO
 
 /* The parts of a block, in the order in which they run. */
 enum part { EXPAND_CONV, EXPAND_BN, DWCONV, BN, SE_REDUCE, SE_EXPAND, PROJECT_CONV, PROJECT_BN, PARTS };
-static const char *const part_names[PARTS] = {"expand_conv", "expand_bn", "dwconv", "bn", "se_reduce", "se_expand", "project_conv", "project_bn"};
+static const char *const part_names[PARTS] = {"expand_conv", "expand_bn", "dwconv",       "bn",
+                                              "se_reduce",   "se_expand", "project_conv", "project_bn"};
 
 static const char *torch_variable(const char *variable) {
   if (strcmp(variable, "bias") == 0 || strcmp(variable, "beta") == 0) return "bias";
@@ -60,9 +61,13 @@ static int keras_name(char out[96], const char *name, const char *slash, uint32_
 }
 
 int efme_import_name(char out[96], const char *name, uint32_t format, uint32_t alternative) {
-  static const struct { const char *layer, *timm, *torchvision; } singles[] = {{"stem_conv", "conv_stem", "features.0.0"}, {"stem_bn", "bn1", "features.0.1"},
-                                                                               {"top_conv", "conv_head", "features.8.0"},  {"top_bn", "bn2", "features.8.1"},
-                                                                               {"head", "classifier", "classifier.1"}};
+  static const struct {
+    const char *layer, *timm, *torchvision;
+  } singles[] = {{"stem_conv", "conv_stem", "features.0.0"},
+                 {"stem_bn", "bn1", "features.0.1"},
+                 {"top_conv", "conv_head", "features.8.0"},
+                 {"top_bn", "bn2", "features.8.1"},
+                 {"head", "classifier", "classifier.1"}};
   const char *slash = strchr(name, '/');
   if (!slash) return 0;
   if (format == EFME_IMPORT_KERAS) return keras_name(out, name, slash, alternative);

@@ -52,10 +52,16 @@ void efme_model_init_weights(struct efme_model *model, uint64_t seed, int head_o
     switch (p->kind) {
     case EFME_PARAM_CONV:
     case EFME_PARAM_DEPTHWISE:
-    case EFME_PARAM_DENSE: draw(w, p, i, seed); break;
+    case EFME_PARAM_DENSE:
+      draw(w, p, i, seed);
+      break;
     case EFME_PARAM_GAMMA:
-    case EFME_PARAM_VARIANCE: fill(w, p->count, 1); break;
-    default: fill(w, p->count, 0); break;
+    case EFME_PARAM_VARIANCE:
+      fill(w, p->count, 1);
+      break;
+    default:
+      fill(w, p->count, 0);
+      break;
     }
   }
 }

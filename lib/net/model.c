@@ -72,8 +72,8 @@ static efme_status fill_model(struct efme_model *m, const char *const *class_nam
   return m->weights ? EFME_OK : EFME_E_NOMEM;
 }
 
-efme_status efme_model_new(struct efme_model **out, struct efme_context *context, const struct efme_arch *arch, const char *const *class_names,
-                           int provenance_known) {
+efme_status efme_model_new(struct efme_model **out, struct efme_context *context, const struct efme_arch *arch,
+                           const char *const *class_names, int provenance_known) {
   struct efme_block blocks[EFME_MAX_BLOCKS];
   uint32_t count;
   efme_status status = efme_arch_blocks(blocks, &count, arch); /* checks every field */
@@ -148,7 +148,8 @@ void efme_model_unhold(struct efme_model *model) {
 
 efme_status efme_model_change_begin(struct efme_model *model) {
   unsigned none = 0;
-  if (atomic_compare_exchange_strong_explicit(&model->users, &none, EFME_CHANGING, memory_order_acq_rel, memory_order_acquire)) return EFME_OK;
+  if (atomic_compare_exchange_strong_explicit(&model->users, &none, EFME_CHANGING, memory_order_acq_rel, memory_order_acquire))
+    return EFME_OK;
   return efme_fail(EFME_E_BUSY, "the model is held by a predictor, trainer or evaluator, or being changed, and cannot be changed now");
 }
 

@@ -3,7 +3,6 @@
 #include "net/safetensors.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "net/safetensors_json.h"
 
@@ -11,8 +10,11 @@
 #error "weights are read and written as they lie in memory, which must be little-endian"
 #endif
 
-static const struct { const char *name; uint32_t size; } dtypes[EFME_ST_COUNT] = {
-    {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F64", 8}, {"I64", 8}, {"I32", 4}, {"I16", 2}, {"I8", 1}, {"U64", 8}, {"U32", 4}, {"U16", 2}, {"U8", 1}, {"BOOL", 1}};
+static const struct {
+  const char *name;
+  uint32_t size;
+} dtypes[EFME_ST_COUNT] = {{"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F64", 8}, {"I64", 8}, {"I32", 4}, {"I16", 2},
+                           {"I8", 1},  {"U64", 8}, {"U32", 4},  {"U16", 2}, {"U8", 1},  {"BOOL", 1}};
 
 const char *efme_st_dtype_name(uint32_t dtype) { return dtype < EFME_ST_COUNT ? dtypes[dtype].name : "?"; }
 
@@ -118,11 +120,12 @@ static efme_status check_entry(const struct efme_st_reader *r, struct efme_st_en
   uint64_t count = 1, bytes;
   for (uint32_t i = 0; i < e->rank; i++)
     if (__builtin_mul_overflow(count, e->dims[i], &count)) return fail_tensor(r, e->name, "its shape is larger than any memory");
-  if (__builtin_mul_overflow(count, (uint64_t)dtypes[e->dtype].size, &bytes)) return fail_tensor(r, e->name, "its shape is larger than any memory");
+  if (__builtin_mul_overflow(count, (uint64_t)dtypes[e->dtype].size, &bytes))
+    return fail_tensor(r, e->name, "its shape is larger than any memory");
   if (e->begin > e->end) return fail_tensor(r, e->name, "its data_offsets run backwards");
   if (e->end - e->begin != bytes)
-    return efme_fail(EFME_E_FORMAT, "%s: tensor \"%.200s\": data_offsets span %llu bytes, type and shape need %llu", r->source.name, e->name,
-                     (unsigned long long)(e->end - e->begin), (unsigned long long)bytes);
+    return efme_fail(EFME_E_FORMAT, "%s: tensor \"%.200s\": data_offsets span %llu bytes, type and shape need %llu", r->source.name,
+                     e->name, (unsigned long long)(e->end - e->begin), (unsigned long long)bytes);
   e->count = count;
   return EFME_OK;
 }
@@ -317,13 +320,15 @@ const char *efme_st_metadata(const struct efme_st_reader *r, const char *key) {
 
 static void shape_text(char *out, size_t size, const uint64_t *dims, uint32_t rank) {
   size_t n = (size_t)snprintf(out, size, "[");
-  for (uint32_t i = 0; i < rank && n + 24 < size; i++) n += (size_t)snprintf(out + n, size - n, i ? ", %llu" : "%llu", (unsigned long long)dims[i]);
+  for (uint32_t i = 0; i < rank && n + 24 < size; i++)
+    n += (size_t)snprintf(out + n, size - n, i ? ", %llu" : "%llu", (unsigned long long)dims[i]);
   snprintf(out + n, size - n, "]");
 }
 
 efme_status efme_st_expect(const struct efme_st_reader *r, const struct efme_st_entry *e, const uint64_t *dims, uint32_t rank) {
   if (e->dtype > EFME_ST_BF16)
-    return efme_fail(EFME_E_MISMATCH, "%s: tensor \"%.200s\": wrong type %s, not F32, F16 or BF16", r->source.name, e->name, efme_st_dtype_name(e->dtype));
+    return efme_fail(EFME_E_MISMATCH, "%s: tensor \"%.200s\": wrong type %s, not F32, F16 or BF16", r->source.name, e->name,
+                     efme_st_dtype_name(e->dtype));
   int same = e->rank == rank;
   for (uint32_t i = 0; same && i < rank; i++) same = e->dims[i] == dims[i];
   if (same) return EFME_OK;
@@ -358,64 +363,4 @@ efme_status efme_st_finish(struct efme_st_reader *r) {
   efme_status status = read_source(r, &extra, r->data + end, 1, &got);
   if (!status && got) status = efme_fail(EFME_E_FORMAT, "%s: oversized: bytes follow the last tensor", r->source.name);
   return status;
-}
-
-/* ---- sources ---- */
-
-struct path_source {
-  int fd;
-  const char *path;
-};
-
-static efme_status read_path(void *buffer, uint64_t offset, size_t size, size_t *got, void *user) {
-  const struct path_source *p = user;
-  /* Offsets rise, but leave out what is not wanted. */
-  if (lseek(p->fd, (off_t)offset, SEEK_SET) < 0) return efme_fail(EFME_E_IO, "cannot go to byte %llu", (unsigned long long)offset);
-  return efme_file_read_some(p->fd, buffer, size, got, p->path);
-}
-
-efme_status efme_st_source_path(struct efme_st_source *out, const struct efme_allocator *a, const char *path) {
-  struct path_source *p = efme_mem_alloc(a, sizeof *p, "a file");
-  if (!p) return EFME_E_NOMEM;
-  uint64_t size;
-  efme_status status = efme_file_open(&p->fd, &size, path);
-  if (status) {
-    efme_mem_free(a, p);
-    return status;
-  }
-  p->path = path;
-  *out = (struct efme_st_source){read_path, p, size, path};
-  return EFME_OK;
-}
-
-void efme_st_source_close(struct efme_st_source *source, const struct efme_allocator *a) {
-  struct path_source *p = source->user;
-  close(p->fd);
-  efme_mem_free(a, p);
-}
-
-static efme_status read_memory(void *buffer, uint64_t offset, size_t size, size_t *got, void *user) {
-  const struct efme_st_memory *m = user;
-  *got = offset >= m->size ? 0 : (size_t)EFME_MIN((uint64_t)size, m->size - offset);
-  if (*got) memcpy(buffer, m->data + offset, *got);
-  return EFME_OK;
-}
-
-void efme_st_source_memory(struct efme_st_source *out, struct efme_st_memory *memory) {
-  *out = (struct efme_st_source){read_memory, memory, memory->size, "weights in memory"};
-}
-
-/* ---- hashes ---- */
-
-uint64_t efme_st_hash_tensor(const char *name, uint32_t dtype, const void *bytes, size_t size) {
-  return efme_hash64(bytes, size, efme_hash64(name, strlen(name), dtype));
-}
-
-uint64_t efme_st_hash_pair(const char *key, const char *value) {
-  return efme_hash64(value, strlen(value), efme_hash64(key, strlen(key), EFME_ST_COUNT));
-}
-
-uint64_t efme_st_hash(uint64_t tensors, uint64_t pairs) {
-  const uint64_t both[2] = {tensors, pairs};
-  return efme_hash64(both, sizeof both, 0);
 }

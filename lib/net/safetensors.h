@@ -9,8 +9,19 @@
 #include "util/util.h"
 
 enum efme_st_dtype {
-  EFME_ST_F32 = 0, EFME_ST_F16 = 1, EFME_ST_BF16 = 2, /* as efme_weight_type */
-  EFME_ST_F64, EFME_ST_I64, EFME_ST_I32, EFME_ST_I16, EFME_ST_I8, EFME_ST_U64, EFME_ST_U32, EFME_ST_U16, EFME_ST_U8, EFME_ST_BOOL,
+  EFME_ST_F32 = 0,
+  EFME_ST_F16 = 1,
+  EFME_ST_BF16 = 2, /* as efme_weight_type */
+  EFME_ST_F64,
+  EFME_ST_I64,
+  EFME_ST_I32,
+  EFME_ST_I16,
+  EFME_ST_I8,
+  EFME_ST_U64,
+  EFME_ST_U32,
+  EFME_ST_U16,
+  EFME_ST_U8,
+  EFME_ST_BOOL,
   EFME_ST_COUNT
 };
 
@@ -69,7 +80,10 @@ efme_status efme_st_finish(struct efme_st_reader *r);
 /* Sources. The path's must be closed. */
 efme_status efme_st_source_path(struct efme_st_source *out, const struct efme_allocator *a, const char *path);
 void efme_st_source_close(struct efme_st_source *source, const struct efme_allocator *a);
-struct efme_st_memory { const uint8_t *data; uint64_t size; };
+struct efme_st_memory {
+  const uint8_t *data;
+  uint64_t size;
+};
 void efme_st_source_memory(struct efme_st_source *out, struct efme_st_memory *memory); /* memory must outlive it */
 
 /* The content hash: efme_hash64 of two sums, over the tensors (name, type and bytes) and over the metadata (key and value).
@@ -85,10 +99,11 @@ struct efme_st_tensor { /* to be written */
   uint32_t rank;
 };
 /* Sum of the tensors' hashes as they will be written; NUMERIC where a finite value does not fit dtype. */
-efme_status efme_st_hash_tensors(uint64_t *sum, const struct efme_allocator *a, const struct efme_st_tensor *tensors, size_t count, uint32_t dtype);
+efme_status efme_st_hash_tensors(uint64_t *sum, const struct efme_allocator *a, const struct efme_st_tensor *tensors, size_t count,
+                                 uint32_t dtype);
 /* Atomically. */
-efme_status efme_st_write(const struct efme_allocator *a, const char *path, const struct efme_st_tensor *tensors, size_t count, uint32_t dtype,
-                          const struct efme_st_pair *metadata, size_t metadata_count);
+efme_status efme_st_write(const struct efme_allocator *a, const char *path, const struct efme_st_tensor *tensors, size_t count,
+                          uint32_t dtype, const struct efme_st_pair *metadata, size_t metadata_count);
 /* To and from 16 bits, rounding to nearest even. */
 void efme_halves_encode(void *out, const float *values, uint64_t count, uint32_t dtype);
 void efme_halves_decode(float *values, const void *in, uint64_t count, uint32_t dtype);

@@ -28,7 +28,7 @@ static uint16_t to_f16(float f) {
   if (magnitude >= 0x477ff000) return (uint16_t)(sign | 0x7c00); /* from 65520 on: infinite */
   if (magnitude >= 0x38800000) return (uint16_t)(sign | round_shift(magnitude - 0x38000000, 13));
   if (magnitude < 0x33000000) return (uint16_t)sign; /* below half the smallest denormal */
-  uint32_t shift = 126 - (magnitude >> 23); /* 14 .. 24: bits below 2^-24 */
+  uint32_t shift = 126 - (magnitude >> 23);          /* 14 .. 24: bits below 2^-24 */
   return (uint16_t)(sign | round_shift((magnitude & 0x7fffff) | 0x800000, shift));
 }
 

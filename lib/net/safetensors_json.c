@@ -45,7 +45,10 @@ static efme_status read_hex(struct efme_pull *j, uint32_t *out) {
   for (int i = 0; i < 4; i++) {
     if (j->at >= j->size) return efme_pull_fail(j, "the text ends inside an escape");
     char c = j->text[j->at++];
-    uint32_t d = c >= '0' && c <= '9' ? (uint32_t)(c - '0') : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a') + 10 : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A') + 10 : 16;
+    uint32_t d = c >= '0' && c <= '9'   ? (uint32_t)(c - '0')
+                 : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a') + 10
+                 : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A') + 10
+                                        : 16;
     if (d == 16) return efme_pull_fail(j, "four hex digits are expected behind \\u");
     v = v * 16 + d;
   }

@@ -12,7 +12,8 @@ static efme_status check_range(const struct efme_st_tensor *t, uint32_t dtype) {
   for (uint64_t i = 0; dtype != EFME_ST_F32 && i < t->count; i++) {
     float v = t->values[i] < 0 ? -t->values[i] : t->values[i];
     if (v >= limit && v <= 3.402823466e38f)
-      return efme_fail(EFME_E_NUMERIC, "tensor \"%s\": element %llu does not fit %s", t->name, (unsigned long long)i, efme_st_dtype_name(dtype));
+      return efme_fail(EFME_E_NUMERIC, "tensor \"%s\": element %llu does not fit %s", t->name, (unsigned long long)i,
+                       efme_st_dtype_name(dtype));
   }
   return EFME_OK;
 }
@@ -24,20 +25,23 @@ static const void *encode(void *scratch, const struct efme_st_tensor *t, uint32_
   return scratch;
 }
 
-static efme_status make_scratch(void **scratch, const struct efme_allocator *a, const struct efme_st_tensor *tensors, size_t count, uint32_t dtype) {
+static efme_status make_scratch(void **scratch, const struct efme_allocator *a, const struct efme_st_tensor *tensors, size_t count,
+                                uint32_t dtype) {
   uint64_t most = 0;
   for (size_t i = 0; dtype != EFME_ST_F32 && i < count; i++) most = EFME_MAX(most, tensors[i].count);
   *scratch = efme_mem_array(a, (size_t)most, 2, "a tensor");
   return *scratch ? EFME_OK : EFME_E_NOMEM;
 }
 
-efme_status efme_st_hash_tensors(uint64_t *sum, const struct efme_allocator *a, const struct efme_st_tensor *tensors, size_t count, uint32_t dtype) {
+efme_status efme_st_hash_tensors(uint64_t *sum, const struct efme_allocator *a, const struct efme_st_tensor *tensors, size_t count,
+                                 uint32_t dtype) {
   void *scratch;
   efme_status status = make_scratch(&scratch, a, tensors, count, dtype);
   uint64_t total = 0;
   for (size_t i = 0; !status && i < count; i++) {
     status = check_range(&tensors[i], dtype);
-    if (!status) total += efme_st_hash_tensor(tensors[i].name, dtype, encode(scratch, &tensors[i], dtype), bytes_of(tensors[i].count, dtype));
+    if (!status)
+      total += efme_st_hash_tensor(tensors[i].name, dtype, encode(scratch, &tensors[i], dtype), bytes_of(tensors[i].count, dtype));
   }
   efme_mem_free(a, scratch);
   if (!status) *sum = total;
@@ -68,8 +72,8 @@ static void write_header(struct efme_text *t, const struct efme_st_tensor *tenso
   while (!t->failed && t->size % 8) efme_text_add(t, " ");
 }
 
-efme_status efme_st_write(const struct efme_allocator *a, const char *path, const struct efme_st_tensor *tensors, size_t count, uint32_t dtype,
-                          const struct efme_st_pair *metadata, size_t metadata_count) {
+efme_status efme_st_write(const struct efme_allocator *a, const char *path, const struct efme_st_tensor *tensors, size_t count,
+                          uint32_t dtype, const struct efme_st_pair *metadata, size_t metadata_count) {
   struct efme_text t;
   efme_text_init(&t, a);
   write_header(&t, tensors, count, dtype, metadata, metadata_count);
@@ -79,8 +83,9 @@ efme_status efme_st_write(const struct efme_allocator *a, const char *path, cons
   if (status) return status;
   void *scratch = NULL;
   struct efme_atomic_file f;
-  status = size > EFME_ST_HEADER_LIMIT ? efme_fail(EFME_E_LIMIT, "%s: its header would have %zu bytes, the limit is %u", path, size, EFME_ST_HEADER_LIMIT)
-                                       : make_scratch(&scratch, a, tensors, count, dtype);
+  status = size > EFME_ST_HEADER_LIMIT
+               ? efme_fail(EFME_E_LIMIT, "%s: its header would have %zu bytes, the limit is %u", path, size, EFME_ST_HEADER_LIMIT)
+               : make_scratch(&scratch, a, tensors, count, dtype);
   if (!status && !(status = efme_atomic_open(&f, a, path))) {
     uint64_t length = size;
     efme_atomic_write(&f, &length, 8);

@@ -23,7 +23,8 @@ static struct efme_layer *add(struct walk *k, const char *block, const char *suf
 }
 
 /* kernel x kernel x in -> out on the walk's present size; a depthwise one has in = 1. */
-static void add_conv(struct walk *k, const char *block, const char *suffix, const char *kind, int32_t kernel, int32_t in, int32_t out, int bias) {
+static void add_conv(struct walk *k, const char *block, const char *suffix, const char *kind, int32_t kernel, int32_t in, int32_t out,
+                     int bias) {
   k->c = (uint32_t)out;
   struct efme_layer *l = add(k, block, suffix, kind);
   uint64_t weights = (uint64_t)kernel * (uint64_t)kernel * (uint64_t)in * (uint64_t)out;

@@ -73,8 +73,8 @@ static efme_status take_story(struct efme_model *m, const struct efme_st_reader 
   return status;
 }
 
-static efme_status load_model(struct efme_model **out, struct efme_context *context, struct efme_st_reader *r, struct efme_weights_meta *meta,
-                              const efme_load_options *o) {
+static efme_status load_model(struct efme_model **out, struct efme_context *context, struct efme_st_reader *r,
+                              struct efme_weights_meta *meta, const efme_load_options *o) {
   const struct efme_allocator *a = efme_context_allocator(context);
   struct efme_load_target target;
   struct efme_params params; /* of the file */

@@ -12,7 +12,8 @@ struct efme_load_target {
   int reset; /* the head is drawn, not read */
 };
 
-/* from: what the weights are, classes 0 where they have no head; from_names NULL where the classes have no names. what: their name, for errors. */
+/* from: what the weights are, classes 0 where they have no head; from_names NULL where the classes have no names. what: their name, for
+ * errors. */
 efme_status efme_load_resolve(struct efme_load_target *out, const efme_load_options *options, const struct efme_arch *from,
                               const char *const *from_names, const char *what);
 /* Metadata "load": what was changed on the way in ("head=reset cut=5 of 7 input=48x48 of 224x224"), if anything was. */
@@ -23,8 +24,8 @@ efme_status efme_weights_load(struct efme_model **out, struct efme_context *cont
                               const efme_load_options *options);
 efme_status efme_weights_save(const struct efme_model *model, const char *path, uint32_t type);
 /* Foreign names; format NULL: recognised. */
-efme_status efme_weights_import(struct efme_model **out, struct efme_context *context, const struct efme_st_source *source, const char *format,
-                                const efme_load_options *options);
+efme_status efme_weights_import(struct efme_model **out, struct efme_context *context, const struct efme_st_source *source,
+                                const char *format, const efme_load_options *options);
 /* The part of a model that options ask for, as a new one. */
 efme_status efme_weights_clone(struct efme_model **out, const struct efme_model *model, const efme_load_options *options);
 
@@ -34,7 +35,8 @@ uint32_t efme_param_shape(uint64_t dims[4], const struct efme_param *p);
 /* ---- import_names.c ---- */
 enum efme_import_format { EFME_IMPORT_KERAS, EFME_IMPORT_TIMM, EFME_IMPORT_TORCHVISION, EFME_IMPORT_COUNT };
 const char *efme_import_format_name(uint32_t format);
-/* The foreign name of parameter `name` ("block2a_expand_conv/kernel"); alternative 0 is the usual one, others may exist. 0: no such alternative. */
+/* The foreign name of parameter `name` ("block2a_expand_conv/kernel"); alternative 0 is the usual one, others may exist. 0: no such
+ * alternative. */
 int efme_import_name(char out[96], const char *name, uint32_t format, uint32_t alternative);
 /* 1 for what is no weight: counters, Keras' normalization layer. */
 int efme_import_ignored(const char *name, uint32_t format);

@@ -85,7 +85,8 @@ static efme_status get_input(struct efme_arch *arch, const struct efme_st_reader
 static efme_status check_format(const struct efme_st_reader *r) {
   const char *text = efme_st_metadata(r, "efme.format");
   if (!text)
-    return efme_fail(EFME_E_FORMAT, "%s: not a libefme model file: metadata \"efme.format\" is missing (others' weights are imported)", r->source.name);
+    return efme_fail(EFME_E_FORMAT, "%s: not a libefme model file: metadata \"efme.format\" is missing (others' weights are imported)",
+                     r->source.name);
   const char *dot = strchr(text, '.');
   uint64_t major, minor;
   if (!dot || !efme_parse_u64(text, (size_t)(dot - text), &major) || !efme_parse_u64(dot + 1, strlen(dot + 1), &minor))
@@ -150,7 +151,8 @@ static efme_status read_meta(struct efme_weights_meta *m, const struct efme_allo
   if (status) return status;
   struct efme_block blocks[EFME_MAX_BLOCKS];
   uint32_t count;
-  if (efme_arch_blocks(blocks, &count, &m->arch) || efme_class_names_check(m->class_names, m->arch.classes)) return efme_fail_prefix(EFME_E_FORMAT, "%s: metadata", r->source.name);
+  if (efme_arch_blocks(blocks, &count, &m->arch) || efme_class_names_check(m->class_names, m->arch.classes))
+    return efme_fail_prefix(EFME_E_FORMAT, "%s: metadata", r->source.name);
   status = efme_provenance_parse(&m->provenance, a, text, strlen(text));
   return status ? efme_fail_prefix(status, "%s: metadata \"efme.provenance\"", r->source.name) : EFME_OK;
 }
@@ -177,7 +179,10 @@ enum { OWN_KEYS = 11 };
 /* All texts go behind one another into one buffer; a pair's value is first an offset, as the buffer moves while it grows. */
 struct builder {
   struct efme_text text;
-  struct { const char *key; size_t at; } items[OWN_KEYS];
+  struct {
+    const char *key;
+    size_t at;
+  } items[OWN_KEYS];
   size_t count;
 };
 

@@ -29,13 +29,13 @@ static efme_status resolve_classes(struct efme_load_target *t, const efme_load_o
   t->arch.classes = o->class_count;
   if (t->reset) return EFME_OK;
   if (o->class_count != from->classes)
-    return efme_fail(EFME_E_MISMATCH, "%s: its head has %u classes, %u are asked for; EFME_HEAD_RESET makes a new head", what, from->classes,
-                     o->class_count);
+    return efme_fail(EFME_E_MISMATCH, "%s: its head has %u classes, %u are asked for; EFME_HEAD_RESET makes a new head", what,
+                     from->classes, o->class_count);
   for (uint32_t i = 0; from_names && i < o->class_count; i++) {
     if (!o->class_names[i]) return efme_fail(EFME_E_ARGUMENT, "class_names[%u] is NULL", i);
     if (strcmp(o->class_names[i], from_names[i]) != 0)
-      return efme_fail(EFME_E_MISMATCH, "%s: class %u is \"%.64s\", \"%.64s\" is asked for; EFME_HEAD_RESET makes a new head", what, i, from_names[i],
-                       o->class_names[i]);
+      return efme_fail(EFME_E_MISMATCH, "%s: class %u is \"%.64s\", \"%.64s\" is asked for; EFME_HEAD_RESET makes a new head", what, i,
+                       from_names[i], o->class_names[i]);
   }
   return EFME_OK;
 }
@@ -46,7 +46,8 @@ efme_status efme_load_resolve(struct efme_load_target *out, const efme_load_opti
   if (o->head > EFME_HEAD_RESET) return efme_fail(EFME_E_ARGUMENT, "head is %u, not an efme_head_mode", o->head);
   if (o->ignore_checksum > 1) return efme_fail(EFME_E_ARGUMENT, "ignore_checksum is %u, must be 0 or 1", o->ignore_checksum);
   if (o->reserved) return efme_fail(EFME_E_ARGUMENT, "efme_load_options.reserved is %u, must be 0", o->reserved);
-  if (o->normalisation < -1 || o->normalisation > EFME_NORM_UNIT) return efme_fail(EFME_E_ARGUMENT, "normalisation is %d, not known", o->normalisation);
+  if (o->normalisation < -1 || o->normalisation > EFME_NORM_UNIT)
+    return efme_fail(EFME_E_ARGUMENT, "normalisation is %d, not known", o->normalisation);
   if (o->padding < -1 || o->padding > EFME_PAD_SYMMETRIC) return efme_fail(EFME_E_ARGUMENT, "padding is %d, not known", o->padding);
   efme_status status = resolve_cut(&t, o, from, what);
   if (!status) status = resolve_classes(&t, o, from, from_names, what);

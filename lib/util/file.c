@@ -123,7 +123,8 @@ efme_status efme_atomic_open(struct efme_atomic_file *f, const struct efme_alloc
   struct stat st;
   if (!*path) return f->status = efme_fail(EFME_E_IO, "an empty path cannot be written");
   if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-    return f->status = efme_fail(EFME_E_IO, "%s: cannot be written: %s", path, S_ISDIR(st.st_mode) ? "is a directory" : "is not a regular file");
+    return f->status =
+               efme_fail(EFME_E_IO, "%s: cannot be written: %s", path, S_ISDIR(st.st_mode) ? "is a directory" : "is not a regular file");
   size_t dir = dir_length(path), size = dir + 96;
   char *temporary = efme_mem_alloc(a, size, "a path");
   f->path = efme_mem_strdup(a, path);

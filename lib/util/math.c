@@ -9,7 +9,9 @@
 
 #include "util/util.h"
 
-struct dd { double hi, lo; }; /* an unevaluated sum, |lo| <= ulp(hi) */
+struct dd {
+  double hi, lo;
+}; /* an unevaluated sum, |lo| <= ulp(hi) */
 
 static struct dd two_sum(double a, double b) {
   double s = a + b, t = s - a;
@@ -168,8 +170,7 @@ static double sin_kernel(struct dd r) {
 static double cos_kernel(struct dd r) {
   struct dd square = two_product(r.hi, r.hi);
   double z = square.hi, p = -1.0 / 6402373705728000;
-  static const double c[] = {1.0 / 20922789888000, -1.0 / 87178291200, 1.0 / 479001600, -1.0 / 3628800,
-                             1.0 / 40320,          -1.0 / 720,         1.0 / 24};
+  static const double c[] = {1.0 / 20922789888000, -1.0 / 87178291200, 1.0 / 479001600, -1.0 / 3628800, 1.0 / 40320, -1.0 / 720, 1.0 / 24};
   for (size_t i = 0; i < EFME_COUNT(c); i++) p = p * z + c[i];
   struct dd s = two_sum(1, -0.5 * z);
   return s.hi + (s.lo + (z * z * p - 0.5 * square.lo - r.hi * r.lo));

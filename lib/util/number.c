@@ -143,7 +143,9 @@ static size_t copy_text(char *buffer, size_t size, const char *text) {
   return n;
 }
 
-static const char *special(double v) { return v != v ? "nan" : v > 1.7976931348623157e308 ? "inf" : v < -1.7976931348623157e308 ? "-inf" : NULL; }
+static const char *special(double v) {
+  return v != v ? "nan" : v > 1.7976931348623157e308 ? "inf" : v < -1.7976931348623157e308 ? "-inf" : NULL;
+}
 
 size_t efme_format_double(char *buffer, size_t size, double v, int digits) {
   char text[96];

@@ -11,9 +11,7 @@ void efme_text_init(struct efme_text *t, const struct efme_allocator *a) {
 /* Makes room for n more bytes and the NUL. */
 static int reserve(struct efme_text *t, size_t n) {
   if (t->failed) return 0;
-  if (n >= SIZE_MAX - t->size ||
-      efme_mem_grow(t->allocator, (void **)&t->data, &t->capacity, t->size + n + 1, 1, "text"))
-    t->failed = 1;
+  if (n >= SIZE_MAX - t->size || efme_mem_grow(t->allocator, (void **)&t->data, &t->capacity, t->size + n + 1, 1, "text")) t->failed = 1;
   return !t->failed;
 }
 

@@ -35,7 +35,10 @@ START_TEST(wrong_options) {
   o = good, o.alloc = some_alloc, refuse(o, "alloc and free");
   o = good, o.free = some_free, refuse(o, "alloc and free");
   o = good, o.struct_size = 3, refuse(o, "struct_size 3");
-  struct { efme_context_options o; char more[8]; } newer = {EFME_CONTEXT_OPTIONS_INIT, {0, 0, 1, 0, 0, 0, 0, 0}};
+  struct {
+    efme_context_options o;
+    char more[8];
+  } newer = {EFME_CONTEXT_OPTIONS_INIT, {0, 0, 1, 0, 0, 0, 0, 0}};
   newer.o.struct_size = sizeof newer;
   efme_context *context = NULL;
   ck_assert_int_eq(efme_context_create(&context, &newer.o), EFME_E_ARGUMENT);
@@ -103,7 +106,11 @@ START_TEST(host_memory) {
 }
 END_TEST
 
-struct log { efme_context *context; int lines, inside, depth, overlap; char last[2000]; };
+struct log {
+  efme_context *context;
+  int lines, inside, depth, overlap;
+  char last[2000];
+};
 
 static void take_line(efme_log_level level, const char *message, void *user) {
   struct log *log = user;

@@ -30,7 +30,8 @@ static efme_status open_fake(void **be, const struct efme_backend_host *host) {
   (void)host;
   return EFME_E_BACKEND;
 #else
-  if (host->device && strcmp(host->device, "0") != 0 && strcmp(host->device, "1") != 0) return host->fail(EFME_E_BACKEND, "no such fake device");
+  if (host->device && strcmp(host->device, "0") != 0 && strcmp(host->device, "1") != 0)
+    return host->fail(EFME_E_BACKEND, "no such fake device");
   host->log(host->log_user, EFME_LOG_DEBUG, "fake opens");
   char *p = host->alloc(64, 64, host->alloc_user);
   if (!p) return host->fail(EFME_E_NOMEM, "no memory for the fake");
@@ -50,17 +51,25 @@ static uint32_t threads(void *be) { return (void)be, 1; }
 static uint32_t level(void *be) { return (void)be, 0; }
 static efme_status alloc_buffer(void *be, void **buffer, size_t size) { return (void)be, (void)buffer, (void)size, EFME_E_UNSUPPORTED; }
 static void free_buffer(void *be, void *buffer) { (void)be, (void)buffer; }
-static efme_status copy_in(void *be, void *b, size_t o, const void *s, size_t n) { return (void)be, (void)b, (void)o, (void)s, (void)n, EFME_E_UNSUPPORTED; }
-static efme_status copy_out(void *be, const void *b, size_t o, void *d, size_t n) { return (void)be, (void)b, (void)o, (void)d, (void)n, EFME_E_UNSUPPORTED; }
+static efme_status copy_in(void *be, void *b, size_t o, const void *s, size_t n) {
+  return (void)be, (void)b, (void)o, (void)s, (void)n, EFME_E_UNSUPPORTED;
+}
+static efme_status copy_out(void *be, const void *b, size_t o, void *d, size_t n) {
+  return (void)be, (void)b, (void)o, (void)d, (void)n, EFME_E_UNSUPPORTED;
+}
 static efme_status copy(void *be, void *d, size_t o, const void *s, size_t p, size_t n) {
   return (void)be, (void)d, (void)o, (void)s, (void)p, (void)n, EFME_E_UNSUPPORTED;
 }
 static efme_status sync_fake(void *be) { return (void)be, EFME_OK; }
-static int supports(void *be, const struct efme_op *op, uint32_t m, struct efme_op_needs *n) { return (void)be, (void)op, (void)m, (void)n, 0; }
+static int supports(void *be, const struct efme_op *op, uint32_t m, struct efme_op_needs *n) {
+  return (void)be, (void)op, (void)m, (void)n, 0;
+}
 static efme_status prepare(void *be, void **p, const struct efme_op *o, size_t c, uint32_t m) {
   return (void)be, (void)p, (void)o, (void)c, (void)m, EFME_E_UNSUPPORTED;
 }
-__attribute__((unused)) static efme_status run(void *be, void *p, const struct efme_bindings *b) { return (void)be, (void)p, (void)b, EFME_E_UNSUPPORTED; }
+__attribute__((unused)) static efme_status run(void *be, void *p, const struct efme_bindings *b) {
+  return (void)be, (void)p, (void)b, EFME_E_UNSUPPORTED;
+}
 static void release(void *be, void *p) { (void)be, (void)p; }
 
 #ifndef FAKE_SIZE
@@ -75,8 +84,9 @@ static void release(void *be, void *p) { (void)be, (void)p; }
 #define RUN run
 #endif
 
-__attribute__((unused)) static const struct efme_backend_api api = {FAKE_SIZE, FAKE_ABI, "fake", device_count, device_info, open_fake, close_fake, threads, level, alloc_buffer,
-                                            free_buffer, copy_in, copy_out, copy, sync_fake, supports, prepare, RUN, release};
+__attribute__((unused)) static const struct efme_backend_api api = {
+    FAKE_SIZE,   FAKE_ABI, "fake",   device_count, device_info, open_fake, close_fake, threads, level,  alloc_buffer,
+    free_buffer, copy_in,  copy_out, copy,         sync_fake,   supports,  prepare,    RUN,     release};
 
 #ifndef FAKE_NO_ENTRY
 const struct efme_backend_api *efme_backend_entry(uint32_t abi, const char **reason) {

@@ -94,9 +94,20 @@ START_TEST(not_a_module) {
 END_TEST
 
 START_TEST(wrong_names) {
-  static const char *const names[] = {"", "CPU", "../fake", "/tmp/x", "a.b", "cpu:0", "cpu:", "fake:", ":0", "auto:1 2", " cpu",
-                                      "a_name_that_is_much_longer_than_any_module_may_be_called",
-                                      "a name so long that it does not even fit where the context keeps it, which is ninety-six bytes and no more"};
+  static const char *const names[] = {
+      "",
+      "CPU",
+      "../fake",
+      "/tmp/x",
+      "a.b",
+      "cpu:0",
+      "cpu:",
+      "fake:",
+      ":0",
+      "auto:1 2",
+      " cpu",
+      "a_name_that_is_much_longer_than_any_module_may_be_called",
+      "a name so long that it does not even fit where the context keeps it, which is ninety-six bytes and no more"};
   for (size_t i = 0; i < EFME_COUNT(names); i++) {
     if (strncmp(names[i], "auto:", 5) == 0) expect_failure(names[i], EFME_E_UNSUPPORTED, "efme-auto.so");
     else expect_failure(names[i], EFME_E_ARGUMENT, "backend");
@@ -148,8 +159,8 @@ END_TEST
 START_TEST(beside_the_library) {
   char command[1200], library[128];
   snprintf(library, sizeof library, "%s/libefme.so", root);
-  snprintf(command, sizeof command, "cp %s %s && mkdir %s/efme && ln -s %s/efme-fake.so %s/efme/ && ln -s %s/efme-declines.so %s/", LIBRARY, library, root,
-           MODULES, root, MODULES, root);
+  snprintf(command, sizeof command, "cp %s %s && mkdir %s/efme && ln -s %s/efme-fake.so %s/efme/ && ln -s %s/efme-declines.so %s/", LIBRARY,
+           library, root, MODULES, root, MODULES, root);
   ck_assert_int_eq(system(command), 0);
   unsetenv("EFME_BACKEND_DIR");
   void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);

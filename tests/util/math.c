@@ -90,7 +90,9 @@ START_TEST(power) {
 END_TEST
 
 START_TEST(philox) { /* known answers that come with Random123 */
-  static const struct { uint32_t c[4], k[2], want[4]; } vectors[] = {
+  static const struct {
+    uint32_t c[4], k[2], want[4];
+  } vectors[] = {
       {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
       {{~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
       {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}, {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}};
@@ -104,7 +106,11 @@ START_TEST(philox) { /* known answers that come with Random123 */
 END_TEST
 
 START_TEST(sha256) { /* FIPS 180-4's examples, and one of a million letters */
-  static const struct { const char *text; int times; const char *want; } vectors[] = {
+  static const struct {
+    const char *text;
+    int times;
+    const char *want;
+  } vectors[] = {
       {"", 1, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
       {"abc", 1, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
       {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},

@@ -68,12 +68,18 @@ START_TEST(status_names) {
 }
 END_TEST
 
-struct options { size_t struct_size; uint32_t a, b; };
+struct options {
+  size_t struct_size;
+  uint32_t a, b;
+};
 
 START_TEST(options_load) {
   const struct options defaults = {sizeof defaults, 11, 22};
   struct options o;
-  struct { struct options known; uint32_t more[2]; } newer = {{sizeof newer, 1, 2}, {0, 0}};
+  struct {
+    struct options known;
+    uint32_t more[2];
+  } newer = {{sizeof newer, 1, 2}, {0, 0}};
   ck_assert_int_eq(efme_options_load(&o, sizeof o, NULL, &defaults, "o"), EFME_OK);
   ck_assert(o.a == 11 && o.b == 22 && o.struct_size == sizeof o);
   ck_assert_int_eq(efme_options_load(&o, sizeof o, &newer, &defaults, "o"), EFME_OK);
@@ -82,7 +88,10 @@ START_TEST(options_load) {
   ck_assert_int_eq(efme_options_load(&o, sizeof o, &newer, &defaults, "my_options"), EFME_E_ARGUMENT);
   ck_assert_ptr_nonnull(strstr(efme_last_error(), "my_options"));
   ck_assert_ptr_nonnull(strstr(efme_last_error(), "byte 21"));
-  struct { size_t struct_size; uint32_t a; } older = {12, 5};
+  struct {
+    size_t struct_size;
+    uint32_t a;
+  } older = {12, 5};
   ck_assert_int_eq(efme_options_load(&o, sizeof o, &older, &defaults, "o"), EFME_OK);
   ck_assert(o.a == 5 && o.b == 22);
   const size_t wrong[] = {0, 7, 65537, SIZE_MAX};
@@ -106,7 +115,9 @@ START_TEST(struct_store) {
 END_TEST
 
 /* ---- memory ---- */
-struct counter { int live, calls, fail_at; };
+struct counter {
+  int live, calls, fail_at;
+};
 
 static void *counting_alloc(size_t size, size_t alignment, void *user) {
   struct counter *c = user;
@@ -199,8 +210,9 @@ START_TEST(text_failure_sticks) {
 END_TEST
 
 START_TEST(csv_fields) {
-  static const char *const cases[][2] = {{"plain", "plain"}, {"", ""},           {"a,b", "\"a,b\""}, {"say \"x\"", "\"say \"\"x\"\"\""},
-                                         {"two\nlines", "\"two\nlines\""}, {" pad", "\" pad\""}, {"\"", "\"\"\"\""}};
+  static const char *const cases[][2] = {
+      {"plain", "plain"},   {"", ""},          {"a,b", "\"a,b\""}, {"say \"x\"", "\"say \"\"x\"\"\""}, {"two\nlines", "\"two\nlines\""},
+      {" pad", "\" pad\""}, {"\"", "\"\"\"\""}};
   for (size_t i = 0; i < EFME_COUNT(cases); i++) {
     struct efme_text t;
     efme_text_init(&t, &efme_allocator_libc);
@@ -235,10 +247,31 @@ START_TEST(integers) {
 END_TEST
 
 static void check_doubles(void) {
-  static const char *const good[] = {"0",       "-0",    "1",      "1.5",     ".5",    "5.",     "1e3",      "1E+3",    "1.25e-3", "-12.5e3",
-                                     "+7",      "1e22",  "1e23",   "1e-22",   "1e308", "1.7976931348623157e308", "4.9406564584124654e-324",
-                                     "2.2250738585072011e-308", "9007199254740993", "0.1",  "123456789012345678901234567890", "1e-400",
-                                     "0.000000000000000000000000000000000000000001", "00001.5", "1.7976931348623158e308"};
+  static const char *const good[] = {"0",
+                                     "-0",
+                                     "1",
+                                     "1.5",
+                                     ".5",
+                                     "5.",
+                                     "1e3",
+                                     "1E+3",
+                                     "1.25e-3",
+                                     "-12.5e3",
+                                     "+7",
+                                     "1e22",
+                                     "1e23",
+                                     "1e-22",
+                                     "1e308",
+                                     "1.7976931348623157e308",
+                                     "4.9406564584124654e-324",
+                                     "2.2250738585072011e-308",
+                                     "9007199254740993",
+                                     "0.1",
+                                     "123456789012345678901234567890",
+                                     "1e-400",
+                                     "0.000000000000000000000000000000000000000001",
+                                     "00001.5",
+                                     "1.7976931348623158e308"};
   for (size_t i = 0; i < EFME_COUNT(good); i++) {
     double v = 77;
     ck_assert_msg(f64(good[i], &v), "%s", good[i]);
@@ -247,7 +280,8 @@ static void check_doubles(void) {
     freelocale(c);
     ck_assert_msg(memcmp(&v, &want, sizeof v) == 0, "%s: %a, not %a", good[i], v, want);
   }
-  static const char *const bad[] = {"", ".", "-", "e5", "1e", "1e+", "1,5", "1.5.2", " 1", "1 ", "inf", "nan", "-inf", "0x10", "1e999", "-1e400", "1f", "1..2"};
+  static const char *const bad[] = {"",   ".",   "-",   "e5",   "1e",   "1e+",   "1,5",    "1.5.2", " 1",
+                                    "1 ", "inf", "nan", "-inf", "0x10", "1e999", "-1e400", "1f",    "1..2"};
   for (size_t i = 0; i < EFME_COUNT(bad); i++) {
     double v = 77;
     ck_assert_msg(!f64(bad[i], &v) && v == 77, "%s", bad[i]);

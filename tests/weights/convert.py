@@ -2,6 +2,9 @@
 
     convert.py CONVERTER GOLDEN_DIR SCRATCH_DIR
 """
+import contextlib
+import importlib.util
+import io
 import json
 import os
 import struct
@@ -23,8 +26,26 @@ def read(path):
     return {n: (t["dtype"], t["shape"], body[slice(*t["data_offsets"])]) for n, t in header.items()}, metadata
 
 
+spec = importlib.util.spec_from_file_location("converter", converter)
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+
+
+class Done:
+    pass
+
+
 def run(source, target=os.path.join(scratch, "out.safetensors")):
-    return subprocess.run([sys.executable, converter, source, target], capture_output=True, text=True), target
+    """As from the shell, but in this process: importing torch takes seconds."""
+    done, out, err = Done(), io.StringIO(), io.StringIO()
+    sys.argv = [converter, source, target]
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            done.returncode = module.main()
+        except SystemExit as stop:
+            done.returncode = stop.code
+    done.stdout, done.stderr = out.getvalue(), err.getvalue()
+    return done, target
 
 
 def expect_same(source, reference, names):
@@ -100,6 +121,7 @@ expect_error(os.path.join(scratch, "weights.bin"), "must end in")
 done, _ = run(os.path.join(golden, "cut3_48.h5"), os.path.join(scratch, "no", "out"))
 assert done.returncode == 1 and "No such file" in done.stderr, done.stderr
 # Without site-packages there is no h5py: the message says what to install.
-done = subprocess.run([sys.executable, "-S", converter, os.path.join(golden, "cut3_48.h5"), os.path.join(scratch, "x")], capture_output=True, text=True)
+command = [sys.executable, "-S", converter, os.path.join(golden, "cut3_48.h5"), os.path.join(scratch, "x")]
+done = subprocess.run(command, capture_output=True, text=True)
 assert done.returncode == 3 and "h5py: pip install -r" in done.stderr, done.stderr
 print("all as expected")

@@ -37,7 +37,8 @@ static void check_file(const char *file, uint32_t format, uint32_t cut, int keep
   o.cut = cut;
   for (int named = 0; named < 2; named++) {
     efme_model *m = NULL;
-    ck_assert_msg(efme_model_import(&m, context, path, named ? efme_import_format_name(format) : NULL, &o) == EFME_OK, "%s", efme_last_error());
+    ck_assert_msg(efme_model_import(&m, context, path, named ? efme_import_format_name(format) : NULL, &o) == EFME_OK, "%s",
+                  efme_last_error());
     for (uint32_t i = 0; i < m->params.count; i++) {
       const struct efme_param *p = &m->params.items[i];
       if (p->head && !keep) continue;
@@ -100,7 +101,8 @@ START_TEST(options_of_an_import) {
   o.padding = EFME_PAD_KERAS, o.bn_epsilon = 1e-3f, o.normalisation = EFME_NORM_SQRT_STD;
   efme_model *m = NULL, *back = NULL;
   ck_assert_int_eq(efme_model_import(&m, context, path, "timm", &o), EFME_OK);
-  ck_assert(m->arch.padding == EFME_PAD_KERAS && m->arch.bn_epsilon == 1e-3f && m->arch.normalisation == EFME_NORM_SQRT_STD && m->arch.height == 224);
+  ck_assert(m->arch.padding == EFME_PAD_KERAS && m->arch.bn_epsilon == 1e-3f && m->arch.normalisation == EFME_NORM_SQRT_STD &&
+            m->arch.height == 224);
   char saved[] = "/tmp/efme-import-XXXXXX";
   close(mkstemp(saved));
   ck_assert_int_eq(efme_model_save(m, saved, EFME_WEIGHTS_F32), EFME_OK); /* all of it stands in our own file */
@@ -137,7 +139,11 @@ END_TEST
 
 /* ---- files made here, so that nothing of this needs the golden ones ---- */
 
-struct foreign { struct efme_st_tensor tensors[400]; char names[400][96]; size_t count; };
+struct foreign {
+  struct efme_st_tensor tensors[400];
+  char names[400][96];
+  size_t count;
+};
 
 /* A foreign file of a model of ours, in this format; values moved to its layout. */
 static void make_foreign(struct foreign *f, const efme_model *m, uint32_t format, uint32_t alternative) {
@@ -145,7 +151,8 @@ static void make_foreign(struct foreign *f, const efme_model *m, uint32_t format
   for (uint32_t i = 0; i < m->params.count; i++) {
     const struct efme_param *p = &m->params.items[i];
     struct efme_st_tensor *t = &f->tensors[f->count];
-    if (!alternative || !efme_import_name(f->names[f->count], p->name, format, alternative)) efme_import_name(f->names[f->count], p->name, format, 0);
+    if (!alternative || !efme_import_name(f->names[f->count], p->name, format, alternative))
+      efme_import_name(f->names[f->count], p->name, format, 0);
     float *values = malloc(p->count * sizeof *values);
     memcpy(values, m->weights + p->offset, p->count * sizeof *values);
     memset(t, 0, sizeof *t);
@@ -157,7 +164,8 @@ static void make_foreign(struct foreign *f, const efme_model *m, uint32_t format
       int depthwise = p->kind == EFME_PARAM_DEPTHWISE;
       for (uint64_t k = 0; k < H * W; k++)
         for (uint64_t c = 0; c < C; c++)
-          for (uint64_t n = 0; n < N; n++) values[depthwise ? c * H * W + k : (n * C + c) * H * W + k] = m->weights[p->offset + (k * C + c) * N + n];
+          for (uint64_t n = 0; n < N; n++)
+            values[depthwise ? c * H * W + k : (n * C + c) * H * W + k] = m->weights[p->offset + (k * C + c) * N + n];
       const uint64_t conv[4] = {N, C, H, W}, dw[4] = {C, 1, H, W}, dense[4] = {N, C, 0, 0};
       memcpy(t->dims, depthwise ? dw : t->rank == 2 ? dense : conv, sizeof conv);
     }

@@ -9,8 +9,14 @@ static void setup(void) { context = make_context(); }
 static void teardown(void) { efme_context_release(context); }
 
 START_TEST(counts) { /* spec, section 1: with dense(3) where that is meant, so the trunk is three weights and a bias a class less */
-  static const struct { uint32_t cut, top; uint64_t trunk, head, trainable; double adds_224, adds_48; } want[] = {
-      {5, 0, 867975, 868314, 852147, 243.4, 11.3}, {3, 0, 68649, 68772, 65853, 113.8, 5.2}, {7, 1, 4049571, 4049571 + 3843, 0, 384.5, 22.8}, {7, 0, 3634851, 3634851 + 963, 0, 0, 0}};
+  static const struct {
+    uint32_t cut, top;
+    uint64_t trunk, head, trainable;
+    double adds_224, adds_48;
+  } want[] = {{5, 0, 867975, 868314, 852147, 243.4, 11.3},
+              {3, 0, 68649, 68772, 65853, 113.8, 5.2},
+              {7, 1, 4049571, 4049571 + 3843, 0, 384.5, 22.8},
+              {7, 0, 3634851, 3634851 + 963, 0, 0, 0}};
   for (size_t i = 0; i < EFME_COUNT(want); i++) {
     efme_model_options o = EFME_MODEL_OPTIONS_INIT;
     o.class_names = NAMES, o.class_count = 3, o.cut = want[i].cut, o.top = want[i].top;
@@ -54,10 +60,18 @@ END_TEST
 
 START_TEST(layers) { /* cut 3 at 48: sizes as in the golden file's activations */
   efme_model *m = make_model(context, 3, 0, 1);
-  static const struct { const char *name, *kind; uint32_t h, w, c; } want[] = {
-      {"stem_conv", "conv", 24, 24, 32}, {"block1a_dwconv", "depthwise", 24, 24, 32}, {"block1a_se_excite", "multiply", 24, 24, 32},
-      {"block2a_expand_activation", "activation", 24, 24, 96}, {"block2a_bn", "batchnorm", 12, 12, 96}, {"block2b_add", "add", 12, 12, 24},
-      {"block3b_add", "add", 6, 6, 40}, {"gap", "pool", 1, 1, 40}, {"head", "dense", 1, 1, 3}};
+  static const struct {
+    const char *name, *kind;
+    uint32_t h, w, c;
+  } want[] = {{"stem_conv", "conv", 24, 24, 32},
+              {"block1a_dwconv", "depthwise", 24, 24, 32},
+              {"block1a_se_excite", "multiply", 24, 24, 32},
+              {"block2a_expand_activation", "activation", 24, 24, 96},
+              {"block2a_bn", "batchnorm", 12, 12, 96},
+              {"block2b_add", "add", 12, 12, 24},
+              {"block3b_add", "add", 6, 6, 40},
+              {"gap", "pool", 1, 1, 40},
+              {"head", "dense", 1, 1, 3}};
   size_t found = 0;
   efme_model_info info = EFME_MODEL_INFO_INIT;
   efme_model_get_info(m, &info);
@@ -93,21 +107,29 @@ static void moments(const efme_model *m, const char *name, size_t count, double 
 
 START_TEST(initial_values) {
   efme_model *m = make_model(context, 5, 0, 7);
-  static const struct { const char *name; size_t count; double fan; } convs[] = {
-      {"stem_conv/kernel", 864, 9 * 32}, {"block5a_expand_conv/kernel", 80 * 480, 480}, {"block5c_dwconv/kernel", 25 * 672, 25},
-      {"block5c_se_reduce/kernel", 672 * 28, 28}, {"block5c_se_expand/kernel", 672 * 28, 672}, {"block5c_project_conv/kernel", 672 * 112, 112}};
+  static const struct {
+    const char *name;
+    size_t count;
+    double fan;
+  } convs[] = {{"stem_conv/kernel", 864, 9 * 32},           {"block5a_expand_conv/kernel", 80 * 480, 480},
+               {"block5c_dwconv/kernel", 25 * 672, 25},     {"block5c_se_reduce/kernel", 672 * 28, 28},
+               {"block5c_se_expand/kernel", 672 * 28, 672}, {"block5c_project_conv/kernel", 672 * 112, 112}};
   double mean, deviation, most;
   for (size_t i = 0; i < EFME_COUNT(convs); i++) {
     double want = sqrt(2 / convs[i].fan), error = 4 / sqrt((double)convs[i].count);
     moments(m, convs[i].name, convs[i].count, &mean, &deviation, &most);
-    ck_assert_msg(fabs(mean) < error * want && fabs(deviation / want - 1) < error && most <= 2.0001 * want / 0.87962566103423978, "%s: %g %g %g",
-                  convs[i].name, mean, deviation / want, most / want);
+    ck_assert_msg(fabs(mean) < error * want && fabs(deviation / want - 1) < error && most <= 2.0001 * want / 0.87962566103423978,
+                  "%s: %g %g %g", convs[i].name, mean, deviation / want, most / want);
     ck_assert(most > 1.5 * want);
   }
   moments(m, "head/kernel", 336, &mean, &deviation, &most); /* U(-l, l), l = sqrt(6/115) */
   ck_assert(fabs(deviation - 0.13188) < 0.016 && most <= 0.228416 && most > 0.22 && fabs(mean) < 0.03);
-  static const struct { const char *name; size_t count; float value; } fixed[] = {
-      {"head/bias", 3, 0}, {"block5c_se_reduce/bias", 28, 0}, {"stem_bn/gamma", 32, 1}, {"stem_bn/beta", 32, 0}, {"stem_bn/moving_mean", 32, 0}, {"stem_bn/moving_variance", 32, 1}};
+  static const struct {
+    const char *name;
+    size_t count;
+    float value;
+  } fixed[] = {{"head/bias", 3, 0},     {"block5c_se_reduce/bias", 28, 0}, {"stem_bn/gamma", 32, 1},
+               {"stem_bn/beta", 32, 0}, {"stem_bn/moving_mean", 32, 0},    {"stem_bn/moving_variance", 32, 1}};
   for (size_t i = 0; i < EFME_COUNT(fixed); i++) {
     float v[32];
     ck_assert_int_eq(efme_model_get(m, fixed[i].name, v, fixed[i].count), EFME_OK);
@@ -118,7 +140,8 @@ START_TEST(initial_values) {
 END_TEST
 
 START_TEST(seeds) {
-  efme_model *a = make_model(context, 3, 0, 5), *b = make_model(context, 3, 0, 5), *c = make_model(context, 3, 0, 6), *d = make_model(context, 5, 0, 5);
+  efme_model *a = make_model(context, 3, 0, 5), *b = make_model(context, 3, 0, 5), *c = make_model(context, 3, 0, 6),
+             *d = make_model(context, 5, 0, 5);
   ck_assert_uint_eq(checksum(a), checksum(b));
   ck_assert_uint_ne(checksum(a), checksum(c));
   float x[864], y[864];
@@ -137,7 +160,8 @@ static void refuse(efme_model_options o, const char *text) {
 }
 
 START_TEST(wrong_options) {
-  static const char *const same[] = {"a", "b", "a"}, *const empty[] = {"a", ""}, *const null[] = {"a", NULL}, *const odd[] = {"a", "b\nc"}, *const bytes[] = {"a", "\xff"};
+  static const char *const same[] = {"a", "b", "a"}, *const empty[] = {"a", ""}, *const null[] = {"a", NULL}, *const odd[] = {"a", "b\nc"},
+                           *const bytes[] = {"a", "\xff"};
   efme_model_options good = EFME_MODEL_OPTIONS_INIT, o;
   good.class_names = NAMES, good.class_count = 3;
   o = good, o.cut = 0, refuse(o, "cut is 0");

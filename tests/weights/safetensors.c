@@ -40,20 +40,29 @@ static void refuse(const char *header, size_t data_size, efme_status status, con
   expect_text(text);
 }
 
-#define GOOD "{\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},\"b\":{\"dtype\":\"F16\",\"shape\":[],\"data_offsets\":[24,26]}}"
+#define GOOD                                                                                                                               \
+  "{\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},\"b\":{\"dtype\":\"F16\",\"shape\":[],\"data_offsets\":[24,26]}}"
 
 START_TEST(good_files) {
   ck_assert_int_eq(open_text(GOOD, 26, 1), EFME_OK);
   ck_assert_int_eq(open_text(GOOD, 26, 0), EFME_OK);
   ck_assert_int_eq(open_text(GOOD " \n\t ", 26, 1), EFME_OK); /* padded */
   ck_assert_int_eq(open_text("{}", 0, 1), EFME_OK);
-  ck_assert_int_eq(open_text(" { \"__metadata__\" : { \"k\" : \"v\" , \"l\" : \"\" } , \"e\" : { \"shape\" : [ 0 ] , \"dtype\" : \"F32\" , \"data_offsets\" : [ 0 , 0 ] } } ", 0, 1), EFME_OK);
-  ck_assert_int_eq(open_text("{\"z\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[4,12]},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 12, 1), EFME_OK);
+  ck_assert_int_eq(open_text(" { \"__metadata__\" : { \"k\" : \"v\" , \"l\" : \"\" } , \"e\" : { \"shape\" : [ 0 ] , \"dtype\" : \"F32\" , "
+                             "\"data_offsets\" : [ 0 , 0 ] } } ",
+                             0, 1),
+                   EFME_OK);
+  ck_assert_int_eq(
+      open_text(
+          "{\"z\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[4,12]},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
+          12, 1),
+      EFME_OK);
 }
 END_TEST
 
 START_TEST(contents) {
-  const char *header = "{\"__metadata__\":{\"k\\u00e9\\n\\ud83d\\ude00\":\"\\\"v\\\\\\/\"},\"one\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[2,10]},"
+  const char *header = "{\"__metadata__\":{\"k\\u00e9\\n\\ud83d\\ude00\":\"\\\"v\\\\\\/"
+                       "\"},\"one\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[2,10]},"
                        "\"two\":{\"dtype\":\"BF16\",\"shape\":[1],\"data_offsets\":[0,2]}}";
   size_t size;
   uint8_t *file = build_file(&size, header, 10);
@@ -106,7 +115,8 @@ START_TEST(wrong_tables) {
   refuse("{\"\\u0061\":" T("F32", "[1]", "[0,4]") ",\"a\":" T("F32", "[1]", "[4,8]") "}", 8, EFME_E_FORMAT, "tensor \"a\": is there twice");
   refuse("{\"__metadata__\":{},\"__metadata__\":{}}", 0, EFME_E_FORMAT, "\"__metadata__\" is there twice");
   refuse("{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}", 0, EFME_E_FORMAT, "metadata key \"k\" is there twice");
-  refuse("{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, EFME_E_FORMAT, "\"dtype\" is there twice");
+  refuse("{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, EFME_E_FORMAT,
+         "\"dtype\" is there twice");
   refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, EFME_E_FORMAT, "tensor \"a\": \"data_offsets\" is missing");
   refuse("{\"a\":{}}", 4, EFME_E_FORMAT, "\"dtype\" is missing");
   refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", 4, EFME_E_FORMAT, "tensor \"a\": unknown key \"x\"");
@@ -117,21 +127,44 @@ START_TEST(wrong_tables) {
 END_TEST
 
 START_TEST(wrong_json) {
-  static const char *const cases[][2] = {
-      {"[]", "an object is expected"}, {"{\"a\"}", "a colon"}, {"{\"a\":1}", "an object is expected"}, {"{a:1}", "a key is expected"},
-      {"{\"a\":{},}", "missing"}, {"{\"__metadata__\":{\"k\":\"v\",}}", "a comma before the end"}, {"{\"__metadata__\":{\"k\":1}}", "a string is expected"},
-      {"{\"__metadata__\":{\"k\":\"v\" \"l\":\"w\"}}", "a comma or the end"}, {"{\"__metadata__\":{\"k\":null}}", "a string is expected"},
-      {"{} x", "something follows the end"}, {"{}{}", "something follows the end"}, {"{\"__metadata__\":{\"k\":\"\\x\"}}", "unknown escape"},
-      {"{\"__metadata__\":{\"k\":\"\\u12g4\"}}", "four hex digits"}, {"{\"__metadata__\":{\"k\":\"\\ud800\"}}", "surrogate"},
-      {"{\"__metadata__\":{\"k\":\"\\ud800\\u0041\"}}", "surrogate"}, {"{\"__metadata__\":{\"k\":\"\\udc00\"}}", "surrogate"},
-      {"{\"__metadata__\":{\"k\":\"\\u0000\"}}", "NUL"}, {"{\"__metadata__\":{\"k\":\"\n\"}}", "control character"},
-      {"{\"__metadata__\":{\"k\":\"\xff\"}}", "not UTF-8"}, {"{\"__metadata__\":{\"k\":\"\xc0\x80\"}}", "not UTF-8"},
-      {"{\"__metadata__\":{\"k\":\"\xed\xa0\x80\"}}", "not UTF-8"}, {"{\"__metadata__\":{\"k\":\"\xf4\x90\x80\x80\"}}", "not UTF-8"},
-      {"{\"__metadata__\":{\"k\":\"\xe2\x82\"}}", "not UTF-8"}, {"{\"a\":{\"shape\":[-1]}}", "whole number"}, {"{\"a\":{\"shape\":[1.0]}}", "whole number"},
-      {"{\"a\":{\"shape\":[1e1]}}", "whole number"}, {"{\"a\":{\"shape\":[01]}}", "whole number"}, {"{\"a\":{\"shape\":[18446744073709551616]}}", "whole number"},
-      {"{\"a\":{\"shape\":[true]}}", "whole number"}, {"{\"a\":{\"shape\":[[1]]}}", "whole number"}, {"{\"a\":{\"shape\":{}}}", "a list is expected"},
-      {"{\"a\":{\"shape\":[1 2]}}", "a comma or the end"}, {"  ", "an object is expected"}, {"{\"", "ends inside a string"}, {"{\"\\", "ends inside a string"},
-      {"{\"\\u00", "ends inside an escape"}, {"{\"a\":{\"shape\":[1", "a comma or the end"}, {"{,}", "a key is expected"}};
+  static const char *const cases[][2] = {{"[]", "an object is expected"},
+                                         {"{\"a\"}", "a colon"},
+                                         {"{\"a\":1}", "an object is expected"},
+                                         {"{a:1}", "a key is expected"},
+                                         {"{\"a\":{},}", "missing"},
+                                         {"{\"__metadata__\":{\"k\":\"v\",}}", "a comma before the end"},
+                                         {"{\"__metadata__\":{\"k\":1}}", "a string is expected"},
+                                         {"{\"__metadata__\":{\"k\":\"v\" \"l\":\"w\"}}", "a comma or the end"},
+                                         {"{\"__metadata__\":{\"k\":null}}", "a string is expected"},
+                                         {"{} x", "something follows the end"},
+                                         {"{}{}", "something follows the end"},
+                                         {"{\"__metadata__\":{\"k\":\"\\x\"}}", "unknown escape"},
+                                         {"{\"__metadata__\":{\"k\":\"\\u12g4\"}}", "four hex digits"},
+                                         {"{\"__metadata__\":{\"k\":\"\\ud800\"}}", "surrogate"},
+                                         {"{\"__metadata__\":{\"k\":\"\\ud800\\u0041\"}}", "surrogate"},
+                                         {"{\"__metadata__\":{\"k\":\"\\udc00\"}}", "surrogate"},
+                                         {"{\"__metadata__\":{\"k\":\"\\u0000\"}}", "NUL"},
+                                         {"{\"__metadata__\":{\"k\":\"\n\"}}", "control character"},
+                                         {"{\"__metadata__\":{\"k\":\"\xff\"}}", "not UTF-8"},
+                                         {"{\"__metadata__\":{\"k\":\"\xc0\x80\"}}", "not UTF-8"},
+                                         {"{\"__metadata__\":{\"k\":\"\xed\xa0\x80\"}}", "not UTF-8"},
+                                         {"{\"__metadata__\":{\"k\":\"\xf4\x90\x80\x80\"}}", "not UTF-8"},
+                                         {"{\"__metadata__\":{\"k\":\"\xe2\x82\"}}", "not UTF-8"},
+                                         {"{\"a\":{\"shape\":[-1]}}", "whole number"},
+                                         {"{\"a\":{\"shape\":[1.0]}}", "whole number"},
+                                         {"{\"a\":{\"shape\":[1e1]}}", "whole number"},
+                                         {"{\"a\":{\"shape\":[01]}}", "whole number"},
+                                         {"{\"a\":{\"shape\":[18446744073709551616]}}", "whole number"},
+                                         {"{\"a\":{\"shape\":[true]}}", "whole number"},
+                                         {"{\"a\":{\"shape\":[[1]]}}", "whole number"},
+                                         {"{\"a\":{\"shape\":{}}}", "a list is expected"},
+                                         {"{\"a\":{\"shape\":[1 2]}}", "a comma or the end"},
+                                         {"  ", "an object is expected"},
+                                         {"{\"", "ends inside a string"},
+                                         {"{\"\\", "ends inside a string"},
+                                         {"{\"\\u00", "ends inside an escape"},
+                                         {"{\"a\":{\"shape\":[1", "a comma or the end"},
+                                         {"{,}", "a key is expected"}};
   for (size_t i = 0; i < EFME_COUNT(cases); i++) refuse(cases[i][0], 0, EFME_E_FORMAT, cases[i][1]);
 }
 END_TEST
@@ -163,9 +196,11 @@ START_TEST(every_truncation) {
 END_TEST
 
 START_TEST(hostile_lengths) {
-  static const struct { uint64_t length; efme_status status; } cases[] = {{0, EFME_E_FORMAT}, {1, EFME_E_FORMAT}, {100, EFME_E_FORMAT}, {0x4000000, EFME_E_FORMAT},
-                                                                          {0x4000001, EFME_E_LIMIT}, {UINT64_MAX, EFME_E_LIMIT}, {UINT64_MAX - 7, EFME_E_LIMIT},
-                                                                          {(uint64_t)1 << 63, EFME_E_LIMIT}};
+  static const struct {
+    uint64_t length;
+    efme_status status;
+  } cases[] = {{0, EFME_E_FORMAT},        {1, EFME_E_FORMAT},         {100, EFME_E_FORMAT},           {0x4000000, EFME_E_FORMAT},
+               {0x4000001, EFME_E_LIMIT}, {UINT64_MAX, EFME_E_LIMIT}, {UINT64_MAX - 7, EFME_E_LIMIT}, {(uint64_t)1 << 63, EFME_E_LIMIT}};
   for (size_t i = 0; i < EFME_COUNT(cases); i++)
     for (int known = 0; known < 2; known++) {
       uint8_t file[16] = {0};
@@ -286,9 +321,13 @@ START_TEST(halves) {
     ck_assert_msg(w == got, "%a: %04x, not %04x", (double)f, got, w);
   }
 #endif
-  static const struct { float f; uint16_t f16, bf16; } cases[] = {{1, 0x3c00, 0x3f80}, {-2, 0xc000, 0xc000}, {65504, 0x7bff, 0x4780}, {65519.996f, 0x7bff, 0x4780}, {65520, 0x7c00, 0x4780},
-                                                                  {0x1p-24f, 0x0001, 0x3380}, {0x1p-25f, 0, 0x3300}, {0x1.8p-25f, 1, 0x3340}, {0x1.004p0f, 0x3c01, 0x3f80},
-                                                                  {0x1.002p0f, 0x3c00, 0x3f80}, {0x1.006p0f, 0x3c02, 0x3f80}, {0x1.01p0f, 0x3c04, 0x3f80}, {0x1.03p0f, 0x3c0c, 0x3f82}};
+  static const struct {
+    float f;
+    uint16_t f16, bf16;
+  } cases[] = {{1, 0x3c00, 0x3f80},          {-2, 0xc000, 0xc000},         {65504, 0x7bff, 0x4780},      {65519.996f, 0x7bff, 0x4780},
+               {65520, 0x7c00, 0x4780},      {0x1p-24f, 0x0001, 0x3380},   {0x1p-25f, 0, 0x3300},        {0x1.8p-25f, 1, 0x3340},
+               {0x1.004p0f, 0x3c01, 0x3f80}, {0x1.002p0f, 0x3c00, 0x3f80}, {0x1.006p0f, 0x3c02, 0x3f80}, {0x1.01p0f, 0x3c04, 0x3f80},
+               {0x1.03p0f, 0x3c0c, 0x3f82}};
   for (size_t i = 0; i < EFME_COUNT(cases); i++) {
     uint16_t a, b;
     efme_halves_encode(&a, &cases[i].f, 1, EFME_ST_F16);
