@@ -194,14 +194,14 @@ static efme_status find_tensor(const struct efme_param **out, const efme_model *
 }
 
 efme_status efme_model_get(const efme_model *model, const char *name, float *values, size_t count) {
-  const struct efme_param *p;
+  const struct efme_param *p = NULL;
   efme_status status = find_tensor(&p, model, name, values, count);
   if (!status) memcpy(values, model->weights + p->offset, count * sizeof *values);
   return status;
 }
 
 efme_status efme_model_set(efme_model *model, const char *name, const float *values, size_t count) {
-  const struct efme_param *p;
+  const struct efme_param *p = NULL;
   efme_status status = find_tensor(&p, model, name, values, count);
   if (!status) status = efme_model_change_begin(model);
   if (status) return status;
