@@ -1,0 +1,397 @@
+/* Views: label maps, filters, and what is drawn by seed, compared with the draws' definition done naively. */
+#include "data_test.h"
+
+#include "data/dataset.h"
+
+static efme_context *context;
+
+/* ---- a host dataset whose samples say what they are ---- */
+struct host {
+  uint64_t count;
+  uint32_t subjects; /* 0: without */
+  const char *const *labels;
+  uint32_t label_count;
+  int destroyed;
+};
+
+static char host_text[2][64];
+
+static efme_status host_describe(efme_sample *s, uint64_t index, void *user) {
+  struct host *h = user;
+  s->dataset = "host";
+  snprintf(host_text[0], 64, "c%03u", (unsigned)index);
+  s->clip = host_text[0];
+  if (h->subjects) {
+    snprintf(host_text[1], 64, "p%u", (unsigned)(efme_hash64(&index, 8, 5) % h->subjects));
+    s->subject = host_text[1];
+  }
+  s->native_label = h->labels[efme_hash64(&index, 8, 1) % h->label_count];
+  s->split = index % 3 ? "train" : "test";
+  return EFME_OK;
+}
+
+static efme_status host_read(efme_image **out, efme_context *c, uint64_t index, void *user) {
+  (void)user;
+  uint8_t pixels[4] = {(uint8_t)index, 1, 2, 3};
+  return efme_image_from_pixels(out, c, pixels, EFME_PIXEL_GREY8, 2, 2, 0);
+}
+
+static void host_destroy(void *user) { ((struct host *)user)->destroyed++; }
+
+static efme_dataset *host_dataset(struct host *h) {
+  efme_dataset_callbacks c = {.struct_size = sizeof c, .count = h->count, .describe = host_describe, .read = host_read, .destroy = host_destroy, .user = h};
+  efme_dataset *d = NULL;
+  assert_ok(efme_dataset_create(&d, context, &c));
+  return d;
+}
+
+static const char *const moods[] = {"happy", "sad", "surprise", "neutral", "anger"};
+
+START_TEST(label_maps) {
+  struct host h = {200, 9, moods, 5, 0};
+  efme_dataset *d = host_dataset(&h), *m = (efme_dataset *)1;
+  assert_ok(efme_dataset_map_labels(&m, d, efme_label_map_builtin("meg3")));
+  ck_assert_uint_eq(efme_dataset_class_count(m), 3);
+  uint64_t at = 0;
+  for (uint64_t i = 0; i < 200; i++) { /* neutral is gone, the rest keeps its order */
+    efme_sample s = sample_of(d, i);
+    if (!strcmp(s.native_label, "neutral")) continue;
+    efme_sample t = sample_of(m, at++);
+    ck_assert_str_eq(s.key, t.key);
+    ck_assert_int_eq(t.label, !strcmp(s.native_label, "happy") ? 1 : !strcmp(s.native_label, "surprise") ? 2 : 0);
+  }
+  ck_assert_uint_eq(at, efme_dataset_count(m));
+  efme_dataset_release(m);
+  static const char *const two[] = {"good", "rest"};
+  static const efme_label_rule rules[] = {{"happy", "good"}, {"anger", NULL}, {"*", "rest"}}, lacking[] = {{"happy", "good"}}, wrong[] = {{"*", "bad"}}, none[] = {{"*", NULL}};
+  efme_label_map map = {sizeof map, two, 2, 3, rules};
+  assert_ok(efme_dataset_map_labels(&m, d, &map));
+  for (uint64_t i = 0; i < efme_dataset_count(m); i++) {
+    efme_sample s = sample_of(m, i);
+    ck_assert_int_eq(s.label, strcmp(s.native_label, "happy") ? 1 : 0);
+    ck_assert_str_ne(s.native_label, "anger");
+  }
+  efme_dataset_release(m);
+  m = (efme_dataset *)1;
+  map.rules = lacking, map.rule_count = 1;
+  assert_fails(efme_dataset_map_labels(&m, d, &map), EFME_E_MISMATCH, "no rule of the label map names the label");
+  map.rules = wrong;
+  assert_fails(efme_dataset_map_labels(&m, d, &map), EFME_E_ARGUMENT, "bad");
+  map.rules = none;
+  assert_fails(efme_dataset_map_labels(&m, d, &map), EFME_E_MISMATCH, "every sample");
+  map.class_count = 0;
+  assert_fails(efme_dataset_map_labels(&m, d, &map), EFME_E_ARGUMENT, "no classes");
+  assert_fails(efme_dataset_map_labels(&m, d, NULL), EFME_E_ARGUMENT, "map");
+  ck_assert_ptr_eq(m, (efme_dataset *)1);
+  ck_assert_ptr_null(efme_label_map_builtin("meg4"));
+  ck_assert_ptr_nonnull(efme_label_map_builtin("fer7"));
+  efme_dataset_release(d);
+  ck_assert_int_eq(h.destroyed, 1);
+}
+END_TEST
+
+/* Every native spelling of the five sets lands where spec section 3 says, or is dropped; nothing is unknown. */
+START_TEST(meg3_knows_every_spelling) {
+  static const char *const all[] = {"angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "anger", "contempt", "sadness", "negative", "positive", "repression",
+                                    "happiness", "others", "Anger", "Contempt", "Disgust", "Fear", "Happiness", "Sadness", "Surprise", "Other", "Others", "Repression"};
+  const efme_label_map *map = efme_label_map_builtin("meg3");
+  for (size_t i = 0; i < EFME_COUNT(all); i++) {
+    uint32_t k = 0;
+    while (k < map->rule_count && strcmp(map->rules[k].native, all[i])) k++;
+    ck_assert_msg(k < map->rule_count, "%s", all[i]);
+    const char *expected = strpbrk(all[i], "O") == all[i] || !strcmp(all[i], "others") || !strcmp(all[i], "neutral") ? NULL
+                           : strstr(all[i], "app") || !strcmp(all[i], "positive")                                    ? "positive"
+                           : strstr(all[i], "urprise")                                                               ? "surprise"
+                                                                                                                     : "negative";
+    if (expected) ck_assert_str_eq(map->rules[k].class_name, expected);
+    else ck_assert_ptr_null(map->rules[k].class_name);
+  }
+}
+END_TEST
+
+START_TEST(filters) {
+  struct host h = {90, 7, moods, 5, 0};
+  efme_dataset *d = host_dataset(&h), *f, *g;
+  assert_ok(efme_dataset_filter(&f, d, "split", "test", 0));
+  assert_ok(efme_dataset_filter(&g, d, "split", "test", 1));
+  ck_assert_uint_eq(efme_dataset_count(f), 30);
+  ck_assert_uint_eq(efme_dataset_count(g), 60);
+  ck_assert_uint_eq(sample_of(f, 2).row, 6);
+  efme_dataset_release(f), efme_dataset_release(g);
+  assert_ok(efme_dataset_filter(&f, d, "label", "happy", 0));
+  assert_ok(efme_dataset_filter(&g, d, "subject", efme_dataset_subject(d, 3), 0));
+  ck_assert_uint_eq(efme_dataset_subject_count(g), 1);
+  efme_dataset_release(d); /* views live on alone */
+  for (uint64_t i = 0; i < efme_dataset_count(f); i++) ck_assert_str_eq(sample_of(f, i).native_label, "happy");
+  ck_assert_int_eq(h.destroyed, 0);
+  d = (efme_dataset *)1;
+  assert_fails(efme_dataset_filter(&d, f, "colour", "red", 0), EFME_E_NOT_FOUND, "colour");
+  assert_fails(efme_dataset_filter(&d, f, "split", "nowhere", 0), EFME_E_NOT_FOUND, "nowhere");
+  assert_fails(efme_dataset_filter(&d, f, NULL, "red", 0), EFME_E_ARGUMENT, "column");
+  ck_assert_ptr_eq(d, (efme_dataset *)1);
+  efme_dataset_release(f), efme_dataset_release(g);
+  ck_assert_int_eq(h.destroyed, 1);
+}
+END_TEST
+
+/* How many samples of i's class come before it when ordered by (draw, position). */
+static uint64_t rank_of(const efme_dataset *d, uint64_t i, uint32_t purpose, uint64_t seed) {
+  uint32_t w[4];
+  efme_philox(w, seed, purpose, 0, (uint32_t)i, 0);
+  uint64_t mine = (uint64_t)w[0] << 32 | w[1], rank = 0;
+  for (uint64_t k = 0; k < efme_dataset_count(d); k++) {
+    if (sample_of(d, k).label != sample_of(d, i).label) continue;
+    efme_philox(w, seed, purpose, 0, (uint32_t)k, 0);
+    uint64_t v = (uint64_t)w[0] << 32 | w[1];
+    rank += v < mine || (v == mine && k < i);
+  }
+  return rank;
+}
+
+START_TEST(balance) {
+  struct host h = {300, 0, moods, 5, 0};
+  efme_dataset *d = host_dataset(&h), *b;
+  uint64_t counts[5], smallest = 300;
+  assert_ok(efme_dataset_class_counts(d, counts, 5));
+  for (int c = 0; c < 5; c++) smallest = EFME_MIN(smallest, counts[c]);
+  for (uint64_t seed = 1; seed < 4; seed++)
+    for (int limited = 0; limited < 2; limited++) {
+      uint64_t n = limited ? 7 : smallest, at = 0;
+      assert_ok(efme_dataset_balance(&b, d, limited ? 7 : 0, seed));
+      ck_assert_uint_eq(efme_dataset_count(b), 5 * n);
+      for (uint64_t i = 0; i < 300; i++)
+        if (rank_of(d, i, EFME_RNG_BALANCE, seed) < n) ck_assert_str_eq(sample_of(b, at++).key, sample_of(d, i).key);
+      ck_assert_uint_eq(at, 5 * n);
+      efme_dataset_release(b);
+    }
+  b = (efme_dataset *)1;
+  assert_fails(efme_dataset_balance(&b, d, smallest + 1, 1), EFME_E_MISMATCH, "samples");
+  static const efme_label_rule rules[] = {{"*", "a"}};
+  static const char *const names[] = {"a", "empty"};
+  efme_label_map map = {sizeof map, names, 2, 1, rules};
+  efme_dataset *m;
+  assert_ok(efme_dataset_map_labels(&m, d, &map));
+  assert_fails(efme_dataset_balance(&b, m, 0, 1), EFME_E_MISMATCH, "class \"empty\" has 0 samples"); /* a class with no sample */
+  ck_assert_ptr_eq(b, (efme_dataset *)1);
+  efme_dataset_release(m), efme_dataset_release(d);
+}
+END_TEST
+
+START_TEST(split) {
+  struct host h = {230, 0, moods, 5, 0};
+  efme_dataset *d = host_dataset(&h), *a, *b;
+  uint64_t counts[5];
+  assert_ok(efme_dataset_class_counts(d, counts, 5));
+  for (uint64_t seed = 0; seed < 3; seed++) {
+    uint64_t at[2] = {0, 0};
+    assert_ok(efme_dataset_split(&a, &b, d, .2, seed));
+    for (uint64_t i = 0; i < 230; i++) {
+      int second = rank_of(d, i, EFME_RNG_SPLIT, seed) < (uint64_t)(.2 * (double)counts[sample_of(d, i).label]);
+      ck_assert_str_eq(sample_of(second ? b : a, at[second]++).key, sample_of(d, i).key);
+    }
+    ck_assert(at[0] == efme_dataset_count(a) && at[1] == efme_dataset_count(b) && at[1] > 0);
+    efme_dataset_release(a), efme_dataset_release(b);
+  }
+  a = b = (efme_dataset *)1;
+  assert_fails(efme_dataset_split(&a, &b, d, 0, 1), EFME_E_ARGUMENT, "ratio");
+  assert_fails(efme_dataset_split(&a, &b, d, 1, 1), EFME_E_ARGUMENT, "ratio");
+  double nan = 0;
+  nan /= nan;
+  assert_fails(efme_dataset_split(&a, &b, d, nan, 1), EFME_E_ARGUMENT, "ratio");
+  assert_fails(efme_dataset_split(&a, &b, d, .001, 1), EFME_E_MISMATCH, "second part is empty");
+  assert_fails(efme_dataset_split(&a, NULL, d, .5, 1), EFME_E_ARGUMENT, "second");
+  ck_assert(a == (efme_dataset *)1 && b == (efme_dataset *)1);
+  efme_dataset_release(d);
+}
+END_TEST
+
+static int has_class(const efme_dataset *d, uint32_t c) {
+  uint64_t counts[8];
+  assert_ok(efme_dataset_class_counts(d, counts, 8));
+  return counts[c] > 0;
+}
+
+START_TEST(split_subjects) {
+  struct host h = {240, 14, moods, 5, 0};
+  efme_dataset *d = host_dataset(&h), *a, *b;
+  char first[2][4096] = {"", ""};
+  for (uint64_t seed = 0; seed < 20; seed++) {
+    assert_ok(efme_dataset_split_subjects(&a, &b, d, .2, seed));
+    ck_assert_uint_eq(efme_dataset_count(a) + efme_dataset_count(b), 240);
+    ck_assert_uint_eq(efme_dataset_subject_count(a) + efme_dataset_subject_count(b), efme_dataset_subject_count(d));
+    ck_assert_uint_ge(efme_dataset_count(b), 48);
+    ck_assert_uint_le(efme_dataset_count(b), 150);
+    for (uint32_t i = 0; i < efme_dataset_subject_count(a); i++)
+      for (uint32_t k = 0; k < efme_dataset_subject_count(b); k++) ck_assert_str_ne(efme_dataset_subject(a, i), efme_dataset_subject(b, k));
+    for (uint32_t c = 0; c < 5; c++) ck_assert(has_class(a, c) && has_class(b, c));
+    if (seed < 2)
+      for (uint32_t k = 0; k < efme_dataset_subject_count(b); k++) strcat(first[seed], efme_dataset_subject(b, k));
+    efme_dataset_release(a), efme_dataset_release(b);
+  }
+  ck_assert_str_ne(first[0], first[1]);
+  a = b = (efme_dataset *)1;
+  efme_dataset *one, *without;
+  assert_ok(efme_dataset_filter(&one, d, "subject", efme_dataset_subject(d, 0), 0));
+  assert_fails(efme_dataset_split_subjects(&a, &b, one, .2, 1), EFME_E_MISMATCH, efme_dataset_subject(d, 0));
+  struct host bare = {20, 0, moods, 5, 0};
+  without = host_dataset(&bare);
+  assert_fails(efme_dataset_split_subjects(&a, &b, without, .2, 1), EFME_E_MISMATCH, "no subject");
+  ck_assert(a == (efme_dataset *)1 && b == (efme_dataset *)1);
+  efme_dataset_release(one), efme_dataset_release(without), efme_dataset_release(d);
+}
+END_TEST
+
+/* p0 alone has "rare": that subject may not leave the first part, and the class stays out of the second. */
+static efme_status rare_describe(efme_sample *s, uint64_t index, void *user) {
+  static const char *const names[] = {"p0", "p1", "p2"};
+  (void)user;
+  s->dataset = "host", s->subject = names[index / 6], s->native_label = index == 0 ? "rare" : index % 2 ? "x" : "y";
+  return EFME_OK;
+}
+
+START_TEST(a_class_of_one_subject_stays) {
+  efme_dataset_callbacks c = {.struct_size = sizeof c, .count = 18, .describe = rare_describe, .read = host_read};
+  efme_dataset *d, *a, *b;
+  assert_ok(efme_dataset_create(&d, context, &c));
+  for (uint64_t seed = 0; seed < 12; seed++) {
+    assert_ok(efme_dataset_split_subjects(&a, &b, d, .3, seed));
+    ck_assert_str_eq(efme_dataset_subject(a, 0), "host/p0");
+    ck_assert_uint_eq(efme_dataset_subject_count(b), 1);
+    efme_dataset_release(a), efme_dataset_release(b);
+  }
+  /* two subjects, each alone with a class: nothing can move */
+  static const uint64_t pick[] = {0, 7};
+  efme_dataset *s;
+  assert_ok(efme_dataset_subset(&s, d, pick, 2));
+  assert_fails(efme_dataset_split_subjects(&a, &b, s, .3, 1), EFME_E_MISMATCH, "cannot be split");
+  efme_dataset_release(s), efme_dataset_release(d);
+}
+END_TEST
+
+START_TEST(subset_and_concat) {
+  struct host h = {50, 5, moods, 5, 0};
+  efme_dataset *d = host_dataset(&h), *s, *t, *c = (efme_dataset *)1;
+  static const uint64_t some[] = {40, 3, 11}, rest[] = {7, 8}, twice[] = {1, 2, 1}, beyond[] = {50};
+  assert_ok(efme_dataset_subset(&s, d, some, 3));
+  for (int i = 0; i < 3; i++) ck_assert_str_eq(sample_of(s, (uint64_t)i).key, sample_of(d, some[i]).key);
+  assert_fails(efme_dataset_subset(&c, d, twice, 3), EFME_E_ARGUMENT, "indices[2]");
+  assert_fails(efme_dataset_subset(&c, d, beyond, 1), EFME_E_ARGUMENT, "50");
+  assert_fails(efme_dataset_subset(&c, d, some, 0), EFME_E_ARGUMENT, "count");
+  assert_ok(efme_dataset_subset(&t, d, rest, 2));
+  const efme_dataset *parts[2] = {s, t}, *same[2] = {s, s};
+  assert_ok(efme_dataset_concat(&c, parts, 2));
+  ck_assert_uint_eq(efme_dataset_count(c), 5);
+  ck_assert_str_eq(sample_of(c, 3).key, sample_of(d, 7).key);
+  efme_dataset *again;
+  static const uint64_t other_order[] = {7, 3, 11, 8, 40};
+  assert_ok(efme_dataset_subset(&again, d, other_order, 5));
+  ck_assert_uint_eq(efme_dataset_fingerprint(c), efme_dataset_fingerprint(again));
+  ck_assert_uint_ne(efme_dataset_fingerprint(c), efme_dataset_fingerprint(d));
+  efme_dataset_release(again), efme_dataset_release(c);
+  c = (efme_dataset *)1;
+  assert_fails(efme_dataset_concat(&c, same, 2), EFME_E_MISMATCH, sample_of(s, 1).key);
+  efme_dataset *m;
+  assert_ok(efme_dataset_map_labels(&m, t, efme_label_map_builtin("fer7")));
+  ck_assert_uint_ne(efme_dataset_fingerprint(m), efme_dataset_fingerprint(t));
+  parts[1] = m;
+  assert_fails(efme_dataset_concat(&c, parts, 2), EFME_E_MISMATCH, "classes");
+  parts[1] = NULL;
+  assert_fails(efme_dataset_concat(&c, parts, 2), EFME_E_ARGUMENT, "datasets[1]");
+  ck_assert_ptr_eq(c, (efme_dataset *)1);
+  efme_dataset_release(m), efme_dataset_release(s), efme_dataset_release(t), efme_dataset_release(d);
+  ck_assert_int_eq(h.destroyed, 1);
+}
+END_TEST
+
+/* ---- the host's dataset: what it may get wrong ---- */
+static efme_status same_key(efme_sample *s, uint64_t index, void *user) {
+  (void)index, (void)user;
+  s->native_label = "x", s->clip = "c";
+  return EFME_OK;
+}
+
+static efme_status late_failure(efme_sample *s, uint64_t index, void *user) {
+  s->native_label = "x";
+  s->label = index == 3 ? *(int *)user : 0;
+  return index == 3 && *(int *)user == 99 ? EFME_E_IO : EFME_OK;
+}
+
+static efme_status bad_read(efme_image **out, efme_context *c, uint64_t index, void *user) {
+  (void)c, (void)user, (void)out;
+  return index ? EFME_E_CANCELLED : EFME_OK;
+}
+
+START_TEST(host_mistakes) {
+  efme_dataset *d = (efme_dataset *)1;
+  static const char *const names[] = {"a", "b"};
+  int wrong = 2;
+  efme_dataset_callbacks c = {.struct_size = sizeof c, .count = 5, .describe = same_key, .read = bad_read};
+  assert_fails(efme_dataset_create(&d, context, &c), EFME_E_FORMAT, "host//c");
+  c.describe = late_failure, c.class_names = names, c.class_count = 2, c.user = &wrong;
+  assert_fails(efme_dataset_create(&d, context, &c), EFME_E_ARGUMENT, "sample 3: label 2");
+  wrong = 99;
+  assert_fails(efme_dataset_create(&d, context, &c), EFME_E_IO, "sample 3");
+  c.count = 0;
+  assert_fails(efme_dataset_create(&d, context, &c), EFME_E_ARGUMENT, "count");
+  c.count = 3, c.class_count = 0;
+  assert_fails(efme_dataset_create(&d, context, &c), EFME_E_ARGUMENT, "class_names");
+  c.class_count = 2, c.read = NULL;
+  assert_fails(efme_dataset_create(&d, context, &c), EFME_E_ARGUMENT, "read");
+  ck_assert_ptr_eq(d, (efme_dataset *)1);
+  c.read = bad_read;
+  assert_ok(efme_dataset_create(&d, context, &c));
+  efme_image *image = (efme_image *)1;
+  assert_fails(efme_dataset_read(d, 0, &image), EFME_E_ARGUMENT, "no image");
+  assert_fails(efme_dataset_read(d, 2, &image), EFME_E_CANCELLED, "host//2");
+  assert_fails(efme_dataset_read(d, 3, &image), EFME_E_ARGUMENT, "index is 3");
+  ck_assert_ptr_eq(image, (efme_image *)1);
+  efme_dataset_release(d);
+}
+END_TEST
+
+START_TEST(questions_and_describe) {
+  struct host h = {40, 3, moods, 5, 0};
+  efme_dataset *d = host_dataset(&h);
+  uint64_t counts[5];
+  efme_sample s = EFME_SAMPLE_INIT;
+  assert_fails(efme_dataset_sample(d, 40, &s), EFME_E_ARGUMENT, "40");
+  assert_fails(efme_dataset_sample(NULL, 0, &s), EFME_E_ARGUMENT, "dataset");
+  assert_fails(efme_dataset_class_counts(d, counts, 4), EFME_E_ARGUMENT, "capacity");
+  ck_assert_ptr_null(efme_dataset_subject(d, 3));
+  ck_assert_uint_eq(efme_dataset_count(NULL), 0);
+  for (uint32_t i = 1; i < efme_dataset_subject_count(d); i++) ck_assert_int_lt(strcmp(efme_dataset_subject(d, i - 1), efme_dataset_subject(d, i)), 0);
+  efme_dataset *m;
+  assert_ok(efme_dataset_map_labels(&m, d, efme_label_map_builtin("meg3")));
+  char *text, *json, expected[128];
+  assert_ok(efme_dataset_class_counts(m, counts, 3));
+  assert_ok(efme_dataset_describe(m, 0, &text));
+  assert_ok(efme_dataset_describe(m, 1, &json));
+  snprintf(expected, sizeof expected, "%u negative, %u positive, %u surprise", (unsigned)counts[0], (unsigned)counts[1], (unsigned)counts[2]);
+  ck_assert_msg(strstr(text, expected) != NULL, "%s", text);
+  snprintf(expected, sizeof expected, "\"negative\": %u, \"positive\": %u, \"surprise\": %u", (unsigned)counts[0], (unsigned)counts[1], (unsigned)counts[2]);
+  ck_assert_msg(strstr(json, expected) != NULL, "%s", json);
+  efme_string_free(text), efme_string_free(json), efme_string_free(NULL);
+  efme_dataset_release(m), efme_dataset_release(d), efme_dataset_release(NULL);
+}
+END_TEST
+
+int main(void) {
+  context = data_context();
+  Suite *suite = suite_create("views");
+  TCase *t = tcase_create("views");
+  tcase_set_timeout(t, 120);
+  tcase_add_test(t, label_maps);
+  tcase_add_test(t, meg3_knows_every_spelling);
+  tcase_add_test(t, filters);
+  tcase_add_test(t, balance);
+  tcase_add_test(t, split);
+  tcase_add_test(t, split_subjects);
+  tcase_add_test(t, a_class_of_one_subject_stays);
+  tcase_add_test(t, subset_and_concat);
+  tcase_add_test(t, host_mistakes);
+  tcase_add_test(t, questions_and_describe);
+  suite_add_tcase(suite, t);
+  int result = test_run(suite);
+  efme_context_release(context);
+  return result;
+}
