@@ -17,12 +17,12 @@ struct efme_predictor {
   struct efme_plan *plan;
   struct efme_share *share;
   struct efme_exec *exec;
-  uint32_t last_batch;   /* images of the last run, 0: none yet; what taps hold */
-  float *image;          /* one image of the input size, as the network reads it */
+  uint32_t last_batch; /* images of the last run, 0: none yet; what taps hold */
+  float *image;        /* one image of the input size, as the network reads it */
   uint8_t *resized;
-  float *probabilities;  /* max_batch x classes */
-  uint32_t *slots;       /* which image lies in which place of the batch */
-  uint8_t *scratch;      /* all that a resize may ask for */
+  float *probabilities; /* max_batch x classes */
+  uint32_t *slots;      /* which image lies in which place of the batch */
+  uint8_t *scratch;     /* all that a resize may ask for */
   size_t scratch_size, scratch_used;
 };
 
@@ -213,7 +213,8 @@ static efme_status flush(struct efme_predictor *p, uint32_t n, efme_prediction *
   return status;
 }
 
-efme_status efme_predictor_run_images(efme_predictor *p, efme_image *const *images, uint32_t count, efme_prediction *results, float *probabilities) {
+efme_status efme_predictor_run_images(efme_predictor *p, efme_image *const *images, uint32_t count, efme_prediction *results,
+                                      float *probabilities) {
   if (!p) return efme_fail(EFME_E_ARGUMENT, "predictor is NULL");
   if (!images) return efme_fail(EFME_E_ARGUMENT, "images is NULL");
   if (!results) return efme_fail(EFME_E_ARGUMENT, "results is NULL");

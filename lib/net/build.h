@@ -63,7 +63,8 @@ void efme_b_emit_weighted(struct efme_builder *b, struct efme_op *op, int consta
 /* CONV, MATMUL or DWCONV whose W and BIAS are bn folded into param. */
 void efme_b_emit_folded(struct efme_builder *b, struct efme_op *op, const struct efme_bn *bn);
 size_t efme_b_group_begin(struct efme_builder *b, const char *layer);
-/* Offers ops from `begin` as a group, unless taps were bound inside since `inner_taps`; `split` (0: none) cuts it into two smaller offers. */
+/* Offers ops from `begin` as a group, unless taps were bound inside since `inner_taps`; when declined, `split` (0: none) cuts it
+ * into two smaller offers. */
 void efme_b_group_end(struct efme_builder *b, size_t begin, size_t split, uint32_t inner_taps);
 struct efme_bn efme_b_bn(struct efme_builder *b, const char *layer, const char *suffix);
 void efme_b_bn_stat(struct efme_builder *b, struct efme_bn *bn, const struct efme_tensor *x); /* x NULL: fixed */
@@ -76,16 +77,19 @@ const char *efme_b_out_suffix(const struct efme_block *block); /* "_add" or "_pr
 
 /* ---- the walks ---- */
 struct efme_tensor efme_b_infer_trunk(struct efme_builder *b);  /* plan_infer.c: -> features */
-struct efme_op efme_b_stem(struct efme_builder *b, uint32_t kind); /* CONV or CONV_DW with everything that reads; CONV makes the input op first */
+/* CONV or CONV_DW with everything that it reads; CONV makes the input op first. */
+struct efme_op efme_b_stem(struct efme_builder *b, uint32_t kind);
 struct efme_tensor efme_b_features(struct efme_builder *b, int32_t c); /* where the pooled features go */
 struct efme_tensor efme_b_pool(struct efme_builder *b, struct efme_tensor x);
 struct efme_tensor efme_b_train_trunk(struct efme_builder *b);  /* plan_forward.c */
-struct efme_tensor efme_b_activate(struct efme_builder *b, const struct efme_bn *bn, const char *layer, const char *suffix, struct efme_tensor z,
-                                   const struct efme_tensor *pool); /* swish(BN(z)) */
+/* swish(BN(z)) [and its spatial mean]. */
+struct efme_tensor efme_b_activate(struct efme_builder *b, const struct efme_bn *bn, const char *layer, const char *suffix,
+                                   struct efme_tensor z, const struct efme_tensor *pool);
 void efme_b_drop(struct efme_builder *b, struct efme_op *op, uint32_t block); /* drop-connect's attributes, where the block has it */
 void efme_b_backward_trunk(struct efme_builder *b, struct efme_tensor dfeatures); /* plan_backward.c */
 void efme_b_head(struct efme_builder *b, struct efme_tensor features);            /* plan_head.c: dense, loss, penalty */
-struct efme_tensor efme_b_head_backward(struct efme_builder *b, struct efme_tensor features); /* -> gradient by the features, absent for scope HEAD */
+/* The gradient by the features, absent for scope HEAD. */
+struct efme_tensor efme_b_head_backward(struct efme_builder *b, struct efme_tensor features);
 void efme_b_update(struct efme_builder *b);                                       /* plan_head.c */
 
 /* ---- layout.c ---- */

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-static const char *const region_names[EFME_ARENA_COUNT] = {"", "weights", "packed weights", "gradients", "optimizer state", "activations", "inputs", "step"};
+static const char *const region_names[EFME_ARENA_COUNT] = {
+    "", "weights", "packed weights", "gradients", "optimizer state", "activations", "inputs", "step"};
 
 static efme_status make_region(struct efme_exec *e, uint32_t arena, uint64_t size, const struct efme_exec_borrow *borrow) {
   if (borrow && borrow->buffer[arena]) {
@@ -42,8 +43,8 @@ static efme_status clear_own(struct efme_exec *e) {
   return status;
 }
 
-efme_status efme_exec_create(struct efme_exec **out, const struct efme_allocator *a, struct efme_backend *backend, const struct efme_plan *plan,
-                             uint32_t max_threads, const struct efme_exec_borrow *borrow) {
+efme_status efme_exec_create(struct efme_exec **out, const struct efme_allocator *a, struct efme_backend *backend,
+                             const struct efme_plan *plan, uint32_t max_threads, const struct efme_exec_borrow *borrow) {
   struct efme_exec *e = efme_mem_calloc(a, 1, sizeof *e, "execution");
   if (!e) return EFME_E_NOMEM;
   e->allocator = a;
@@ -112,8 +113,8 @@ efme_status efme_exec_update(struct efme_exec *e) { return run(e, e->update, 1);
 
 static efme_status bounds(const struct efme_exec *e, uint32_t arena, uint64_t offset, uint64_t bytes) {
   if (arena > 0 && arena < EFME_ARENA_COUNT && offset <= e->size[arena] && bytes <= e->size[arena] - offset) return EFME_OK;
-  return efme_fail(EFME_E_INTERNAL, "%llu bytes at %llu lie outside the region for %s", (unsigned long long)bytes, (unsigned long long)offset,
-                   arena < EFME_ARENA_COUNT ? region_names[arena] : "nothing");
+  return efme_fail(EFME_E_INTERNAL, "%llu bytes at %llu lie outside the region for %s", (unsigned long long)bytes,
+                   (unsigned long long)offset, arena < EFME_ARENA_COUNT ? region_names[arena] : "nothing");
 }
 
 efme_status efme_exec_write_region(struct efme_exec *e, uint32_t arena, uint64_t offset, const void *src, uint64_t bytes) {
@@ -141,8 +142,8 @@ efme_status efme_exec_clear(struct efme_exec *e, uint32_t arena, uint64_t offset
 
 static efme_status inside(const struct efme_tensor *t, uint64_t offset, uint64_t bytes) {
   if (t->arena && offset <= efme_tensor_bytes(t) && bytes <= efme_tensor_bytes(t) - offset) return EFME_OK;
-  return efme_fail(EFME_E_INTERNAL, "%llu bytes at %llu do not lie in a tensor of %llu", (unsigned long long)bytes, (unsigned long long)offset,
-                   (unsigned long long)efme_tensor_bytes(t));
+  return efme_fail(EFME_E_INTERNAL, "%llu bytes at %llu do not lie in a tensor of %llu", (unsigned long long)bytes,
+                   (unsigned long long)offset, (unsigned long long)efme_tensor_bytes(t));
 }
 
 efme_status efme_exec_write(struct efme_exec *e, const struct efme_tensor *t, uint64_t offset, const void *src, uint64_t bytes) {

@@ -25,8 +25,8 @@ struct efme_exec {
 
 /* max_threads: 0 all of the backend's, 1 the caller alone. borrow may be NULL. Own GRADS, OPT and IO are cleared, an own PACKED has the
  * plan's constants. Who lends PACKED has prepared it, with a plan of the same prepare list: efme_exec_prepare then does nothing. */
-efme_status efme_exec_create(struct efme_exec **out, const struct efme_allocator *a, struct efme_backend *backend, const struct efme_plan *plan,
-                             uint32_t max_threads, const struct efme_exec_borrow *borrow);
+efme_status efme_exec_create(struct efme_exec **out, const struct efme_allocator *a, struct efme_backend *backend,
+                             const struct efme_plan *plan, uint32_t max_threads, const struct efme_exec_borrow *borrow);
 void efme_exec_free(struct efme_exec *e); /* NULL allowed */
 /* What this exec can lend: the regions in `arenas` (bits 1 << arena). */
 void efme_exec_lend(const struct efme_exec *e, uint32_t arenas, struct efme_exec_borrow *out);

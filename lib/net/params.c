@@ -6,7 +6,8 @@
 
 enum { ALIGN_FLOATS = 16, MOST_PARAMS = 8 + EFME_MAX_BLOCKS * 20 };
 
-static void add(struct efme_params *p, const char *layer, const char *variable, int kind, uint32_t d0, uint32_t d1, uint32_t d2, uint32_t d3) {
+static void add(struct efme_params *p, const char *layer, const char *variable, int kind, uint32_t d0, uint32_t d1, uint32_t d2,
+                uint32_t d3) {
   struct efme_param *t = &p->items[p->count++];
   memset(t, 0, sizeof *t);
   size_t n = strlen(layer), m = strlen(variable);
@@ -54,7 +55,8 @@ static void add_block(struct efme_params *p, const struct efme_block *b, int sta
 }
 
 /* One pass for what is trained, one for the statistics: the same walk keeps both in network order. */
-static void add_trunk(struct efme_params *p, const struct efme_arch *arch, const struct efme_block *blocks, uint32_t count, int statistics) {
+static void add_trunk(struct efme_params *p, const struct efme_arch *arch, const struct efme_block *blocks, uint32_t count,
+                      int statistics) {
   if (!statistics) add(p, "stem_conv", "kernel", EFME_PARAM_CONV, 3, 3, 3, 32);
   add_bn(p, "stem_bn", 32, statistics);
   for (uint32_t i = 0; i < count; i++) add_block(p, &blocks[i], statistics);

@@ -8,15 +8,19 @@
 
 static efme_status check(const struct efme_plan_options *o) {
   int train = o->mode == EFME_PLAN_TRAIN;
-  if (o->mode < EFME_PLAN_FEATURES || o->mode > EFME_PLAN_TRAIN) return efme_fail(EFME_E_ARGUMENT, "plan: mode %u is not known", (unsigned)o->mode);
+  if (o->mode < EFME_PLAN_FEATURES || o->mode > EFME_PLAN_TRAIN)
+    return efme_fail(EFME_E_ARGUMENT, "plan: mode %u is not known", (unsigned)o->mode);
   if (o->scope > EFME_SCOPE_HEAD) return efme_fail(EFME_E_ARGUMENT, "plan: scope %u is not known", (unsigned)o->scope);
-  if (o->max_batch < 1 || o->max_batch > 4096) return efme_fail(EFME_E_ARGUMENT, "plan: max_batch is %u, must be 1..4096", (unsigned)o->max_batch);
+  if (o->max_batch < 1 || o->max_batch > 4096)
+    return efme_fail(EFME_E_ARGUMENT, "plan: max_batch is %u, must be 1..4096", (unsigned)o->max_batch);
   if (o->source_dtype > EFME_U8) return efme_fail(EFME_E_ARGUMENT, "plan: pixels are f32 or u8");
-  if (o->source_c && o->source_c != 1 && o->source_c != 3) return efme_fail(EFME_E_ARGUMENT, "plan: pixels have 1 or 3 channels, not %u", (unsigned)o->source_c);
+  if (o->source_c && o->source_c != 1 && o->source_c != 3)
+    return efme_fail(EFME_E_ARGUMENT, "plan: pixels have 1 or 3 channels, not %u", (unsigned)o->source_c);
   if (o->source_h > 4096 || o->source_w > 4096) return efme_fail(EFME_E_LIMIT, "plan: staged pixels are larger than 4096 x 4096");
   if (!(o->dropout >= 0.0f && o->dropout < 1.0f)) return efme_fail(EFME_E_ARGUMENT, "plan: dropout must lie in [0, 1)");
   if (!(o->dropconnect >= 0.0f && o->dropconnect <= 5.0f)) return efme_fail(EFME_E_ARGUMENT, "plan: dropconnect must lie in [0, 5]");
-  if (o->bn_update && (!train || o->scope == EFME_SCOPE_HEAD)) return efme_fail(EFME_E_ARGUMENT, "plan: bn_update needs TRAIN of all layers");
+  if (o->bn_update && (!train || o->scope == EFME_SCOPE_HEAD))
+    return efme_fail(EFME_E_ARGUMENT, "plan: bn_update needs TRAIN of all layers");
   if (o->from_features && (o->mode == EFME_PLAN_FEATURES || (train && o->scope != EFME_SCOPE_HEAD)))
     return efme_fail(EFME_E_ARGUMENT, "plan: features as input leave only the head");
   if (o->optimizer > 3) return efme_fail(EFME_E_ARGUMENT, "plan: optimizer %u is not known", (unsigned)o->optimizer);
@@ -112,7 +116,8 @@ static efme_status load_taps(struct efme_builder *b, const struct efme_plan_opti
     if (n >= sizeof p->taps[i].name) return efme_fail(EFME_E_NOT_FOUND, "tap \"%.60s...\": no such layer", o->taps[i]);
     memcpy(p->taps[i].name, o->taps[i], n);
     for (uint32_t k = 0; k < i; k++) {
-      if (strcmp(p->taps[k].name, p->taps[i].name) == 0) return efme_fail(EFME_E_ARGUMENT, "tap \"%s\" is asked for twice", p->taps[i].name);
+      if (strcmp(p->taps[k].name, p->taps[i].name) == 0)
+        return efme_fail(EFME_E_ARGUMENT, "tap \"%s\" is asked for twice", p->taps[i].name);
     }
     p->tap_count++;
   }

@@ -25,8 +25,8 @@ enum efme_plan_mode {
 
 struct efme_plan_options { /* zeros are legal everywhere but mode and max_batch */
   uint32_t mode;
-  uint32_t scope; /* efme_scope. ALL: every trainable tensor. HEAD: head/kernel and head/bias; the trunk runs as in INFER (BN folded), backward stops
-                     at the features */
+  uint32_t scope; /* efme_scope. ALL: every trainable tensor. HEAD: head/kernel and head/bias; the trunk runs as in INFER (BN
+                   * folded), backward stops at the features */
   uint32_t max_batch;
   uint32_t from_features; /* 1: the input is batched f32 [C] features, no trunk (scope HEAD where it trains) */
 

@@ -6,8 +6,8 @@
 #include "net/build.h"
 
 /* dz -> gradient of a layer's weights. */
-static void weight_gradient(struct efme_builder *b, uint32_t kind, const char *layer, const char *suffix, struct efme_tensor x, struct efme_tensor dy,
-                            const struct efme_tensor *gate, int bias, const struct efme_block *k) {
+static void weight_gradient(struct efme_builder *b, uint32_t kind, const char *layer, const char *suffix, struct efme_tensor x,
+                            struct efme_tensor dy, const struct efme_tensor *gate, int bias, const struct efme_block *k) {
   char name[64];
   efme_b_join(name, layer, suffix);
   struct efme_op op = efme_b_op(b, kind, name);
@@ -21,8 +21,8 @@ static void weight_gradient(struct efme_builder *b, uint32_t kind, const char *l
 }
 
 /* dy W^T, [+ accumulate]. */
-static struct efme_tensor data_gradient(struct efme_builder *b, const char *layer, const char *suffix, struct efme_tensor dy, struct efme_tensor like,
-                                        const struct efme_tensor *accumulate) {
+static struct efme_tensor data_gradient(struct efme_builder *b, const char *layer, const char *suffix, struct efme_tensor dy,
+                                        struct efme_tensor like, const struct efme_tensor *accumulate) {
   char name[64];
   efme_b_join(name, layer, suffix);
   struct efme_op op = efme_b_op(b, EFME_OP_MATMUL, name);
@@ -42,8 +42,8 @@ struct bn_extra {
   int block; /* drop-connect of this block, -1 none */
 };
 
-static struct efme_tensor bn_backward(struct efme_builder *b, const struct efme_bn *bn, struct efme_tensor z, struct efme_tensor dy, struct bn_extra x,
-                                      int in_place) {
+static struct efme_tensor bn_backward(struct efme_builder *b, const struct efme_bn *bn, struct efme_tensor z, struct efme_tensor dy,
+                                      struct bn_extra x, int in_place) {
   struct efme_op op = efme_b_op(b, EFME_OP_BN_REDUCE, bn->name);
   op.act = x.act;
   efme_b_bn_roles(&op, bn, z);

@@ -14,7 +14,8 @@ static struct efme_op weighted(struct efme_builder *b, uint32_t kind, const char
 }
 
 /* Emits op with output y and taps it by its layer's name. */
-static struct efme_tensor run(struct efme_builder *b, struct efme_op *op, const char *layer, const char *suffix, int32_t h, int32_t w, int32_t c, int inner) {
+static struct efme_tensor run(struct efme_builder *b, struct efme_op *op, const char *layer, const char *suffix, int32_t h, int32_t w,
+                              int32_t c, int inner) {
   op->t[EFME_T_Y] = efme_b_batched(b, layer, suffix, h, w, c);
   efme_b_emit_weighted(b, op, 0);
   efme_b_tap(b, layer, suffix, op->t[EFME_T_Y], inner);
@@ -28,7 +29,8 @@ static struct efme_bn statistics(struct efme_builder *b, const char *layer, cons
 }
 
 /* An extra op for a tap on something that training itself never stores: BN without activation, or the gated activation. */
-static void tap_bn(struct efme_builder *b, const struct efme_bn *bn, const char *layer, const char *suffix, struct efme_tensor z, const struct efme_op *like) {
+static void tap_bn(struct efme_builder *b, const struct efme_bn *bn, const char *layer, const char *suffix, struct efme_tensor z,
+                   const struct efme_op *like) {
   if (!efme_b_wants(b, layer, suffix)) return;
   struct efme_op op = efme_b_op(b, EFME_OP_BN_ACT, bn->name);
   if (like) op = *like;
@@ -38,8 +40,8 @@ static void tap_bn(struct efme_builder *b, const struct efme_bn *bn, const char 
   efme_b_tap(b, layer, suffix, op.t[EFME_T_Y], 1);
 }
 
-struct efme_tensor efme_b_activate(struct efme_builder *b, const struct efme_bn *bn, const char *layer, const char *suffix, struct efme_tensor z,
-                                   const struct efme_tensor *pool) {
+struct efme_tensor efme_b_activate(struct efme_builder *b, const struct efme_bn *bn, const char *layer, const char *suffix,
+                                   struct efme_tensor z, const struct efme_tensor *pool) {
   struct efme_op op = efme_b_op(b, EFME_OP_BN_ACT, bn->name);
   op.act = EFME_ACT_SWISH;
   efme_b_bn_roles(&op, bn, z);
@@ -50,8 +52,8 @@ struct efme_tensor efme_b_activate(struct efme_builder *b, const struct efme_bn 
 }
 
 /* Dense layer of squeeze-and-excite: z kept for backward, then its activation. */
-static struct efme_tensor se_dense(struct efme_builder *b, const struct efme_block *k, const char *suffix, struct efme_tensor x, int32_t c, uint16_t act,
-                                   struct efme_tensor *z) {
+static struct efme_tensor se_dense(struct efme_builder *b, const struct efme_block *k, const char *suffix, struct efme_tensor x, int32_t c,
+                                   uint16_t act, struct efme_tensor *z) {
   struct efme_op op = weighted(b, EFME_OP_MATMUL, k->name, suffix, x);
   char name[64];
   op.t[EFME_T_BIAS] = efme_b_param(b, efme_b_join(name, k->name, suffix), "/bias");

@@ -6,8 +6,8 @@
 
 /* One convolution with its BN and activation, and what its layers are called. */
 struct unit {
-  struct efme_op op; /* CONV, MATMUL or DWCONV with X, W, geometry, [GATE]; no BIAS, no activation */
-  const char *layer; /* "block2a" */
+  struct efme_op op;                  /* CONV, MATMUL or DWCONV with X, W, geometry, [GATE]; no BIAS, no activation */
+  const char *layer;                  /* "block2a" */
   const char *conv, *bn, *activation; /* suffixes; activation NULL: none */
   int32_t h, w, c;
   struct efme_tensor pool; /* asked for if present */
@@ -21,8 +21,8 @@ struct unit_out {
   struct efme_bn bn;
 };
 
-static struct efme_tensor bn_act(struct efme_builder *b, const struct efme_bn *bn, struct efme_tensor x, uint16_t act, const struct unit *u, const char *name,
-                                 const struct efme_tensor *gate) {
+static struct efme_tensor bn_act(struct efme_builder *b, const struct efme_bn *bn, struct efme_tensor x, uint16_t act, const struct unit *u,
+                                 const char *name, const struct efme_tensor *gate) {
   struct efme_op op = efme_b_op(b, EFME_OP_BN_ACT, bn->name);
   op.act = act;
   efme_b_bn_roles(&op, bn, x);
@@ -87,8 +87,8 @@ static struct unit_out unit_run(struct efme_builder *b, struct unit *u) {
   return out;
 }
 
-static struct unit unit_make(struct efme_builder *b, uint32_t kind, const char *layer, const char *conv, const char *bn, const char *activation,
-                             struct efme_tensor x, int32_t h, int32_t w, int32_t c) {
+static struct unit unit_make(struct efme_builder *b, uint32_t kind, const char *layer, const char *conv, const char *bn,
+                             const char *activation, struct efme_tensor x, int32_t h, int32_t w, int32_t c) {
   struct unit u;
   char name[64];
   memset(&u, 0, sizeof u);
@@ -108,7 +108,8 @@ static void geometry(struct efme_op *op, int32_t kernel, int32_t stride, int32_t
 }
 
 /* One dense layer of squeeze-and-excite. */
-static struct efme_tensor se_dense(struct efme_builder *b, const struct efme_block *k, const char *suffix, struct efme_tensor x, int32_t c, uint16_t act) {
+static struct efme_tensor se_dense(struct efme_builder *b, const struct efme_block *k, const char *suffix, struct efme_tensor x, int32_t c,
+                                   uint16_t act) {
   char name[64];
   efme_b_join(name, k->name, suffix);
   struct efme_op op = efme_b_op(b, EFME_OP_MATMUL, name);

@@ -5,10 +5,12 @@
 #include "net/plan.h"
 
 static const char *const op_names[EFME_OP_COUNT] = {
-    "none", "FILL", "ADD", "INPUT", "CONV", "CONV_DW", "MATMUL", "MATMUL_DW", "DWCONV", "DWCONV_DX", "DWCONV_DW", "BN_STAT", "BN_ACT", "BN_REDUCE",
-    "BN_DX", "GATE_DX", "ACT", "ACT_DX", "POOL", "POOL_DX", "DROPOUT", "SOFTMAX", "LOSS", "PENALTY", "OPTIMIZER", "EMA", "FOLD", "PACK", "GROUP"};
-static const char *const role_names[EFME_T_COUNT] = {"x", "y", "w", "packed", "bias", "res", "gate", "scale", "shift", "stat", "gamma", "beta",
-                                                     "mean", "var", "dy", "dx", "dw", "db", "pool", "sums", "id", "step", "ws"};
+    "none",      "FILL",    "ADD",    "INPUT",     "CONV",      "CONV_DW", "MATMUL", "MATMUL_DW", "DWCONV", "DWCONV_DX",
+    "DWCONV_DW", "BN_STAT", "BN_ACT", "BN_REDUCE", "BN_DX",     "GATE_DX", "ACT",    "ACT_DX",    "POOL",   "POOL_DX",
+    "DROPOUT",   "SOFTMAX", "LOSS",   "PENALTY",   "OPTIMIZER", "EMA",     "FOLD",   "PACK",      "GROUP"};
+static const char *const role_names[EFME_T_COUNT] = {"x",     "y",    "w",     "packed", "bias", "res",  "gate", "scale",
+                                                     "shift", "stat", "gamma", "beta",   "mean", "var",  "dy",   "dx",
+                                                     "dw",    "db",   "pool",  "sums",   "id",   "step", "ws"};
 static const char *const arena_names[EFME_ARENA_COUNT] = {"-", "weights", "packed", "grads", "opt", "act", "io", "step"};
 static const char *const act_names[3] = {"", " swish", " sigmoid"};
 
@@ -38,20 +40,21 @@ efme_status efme_plan_print(const struct efme_plan *p, char **text) {
   struct efme_text t;
   efme_text_init(&t, p->allocator);
   efme_text_printf(&t, "plan: %s%s%s, cut %u%s, %u x %u, %u classes, batch up to %u, hash %016" PRIx64 "\n", modes[p->options.mode & 7],
-                   p->options.scope == EFME_SCOPE_HEAD ? " head" : "", p->options.from_features ? " from features" : "", (unsigned)p->arch.cut,
-                   p->arch.top ? " with top" : "", (unsigned)p->arch.height, (unsigned)p->arch.width, (unsigned)p->arch.classes,
-                   (unsigned)p->options.max_batch, efme_plan_hash(p));
+                   p->options.scope == EFME_SCOPE_HEAD ? " head" : "", p->options.from_features ? " from features" : "",
+                   (unsigned)p->arch.cut, p->arch.top ? " with top" : "", (unsigned)p->arch.height, (unsigned)p->arch.width,
+                   (unsigned)p->arch.classes, (unsigned)p->options.max_batch, efme_plan_hash(p));
   print_list(&t, p, "prepare", &p->prepare);
   print_list(&t, p, "main", &p->main);
   print_list(&t, p, "update", &p->update);
   efme_text_printf(&t, "buffers: list, first..last op, offset, bytes, name\n");
   for (uint32_t i = 0; i < p->buffer_count; i++) {
     const struct efme_plan_buffer *b = &p->buffers[i];
-    efme_text_printf(&t, "  %s %4u..%-4u %12" PRIu64 " %12" PRIu64 "  %s\n", b->list ? "main   " : "prepare", (unsigned)b->first, (unsigned)b->last,
-                     b->offset, b->size, b->name);
+    efme_text_printf(&t, "  %s %4u..%-4u %12" PRIu64 " %12" PRIu64 "  %s\n", b->list ? "main   " : "prepare", (unsigned)b->first,
+                     (unsigned)b->last, b->offset, b->size, b->name);
   }
-  for (uint32_t i = 0; i < p->tap_count; i++) efme_text_printf(&t, "tap %s: [b%d,%d,%d,%d]\n", p->taps[i].name, (int)p->taps[i].tensor.n,
-                                                               (int)p->taps[i].tensor.h, (int)p->taps[i].tensor.w, (int)p->taps[i].tensor.c);
+  for (uint32_t i = 0; i < p->tap_count; i++)
+    efme_text_printf(&t, "tap %s: [b%d,%d,%d,%d]\n", p->taps[i].name, (int)p->taps[i].tensor.n, (int)p->taps[i].tensor.h,
+                     (int)p->taps[i].tensor.w, (int)p->taps[i].tensor.c);
   uint64_t total = 0;
   for (int a = 1; a < EFME_ARENA_COUNT; a++) {
     efme_text_printf(&t, "%-8s %12" PRIu64 " bytes\n", arena_names[a], p->size[a]);

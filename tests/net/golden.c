@@ -84,13 +84,15 @@ struct distance golden_distance(const double *ours, const float *golden, size_t 
   return d;
 }
 
-void golden_judge(const char *what, const char *name, const double *reference, const double *f32, const float *golden, size_t count, double floor) {
+void golden_judge(const char *what, const char *name, const double *reference, const double *f32, const float *golden, size_t count,
+                  double floor) {
   struct distance r = golden_distance(reference, golden, count);
   double limit = 4 * r.most + 2e-6 * r.scale;
   printf("%-10s %-40s max %.3e  double reference off by %.2e", what, name, r.scale, r.most);
   if (f32) printf("  float32 off by %.2e of %.2e", golden_distance(f32, golden, count).most, limit);
   printf("\n");
-  ck_assert_msg(r.most <= 1e-4 * r.scale + floor, "%s %s: the double reference is %g away from the golden tensor of size %g", what, name, r.most, r.scale);
+  ck_assert_msg(r.most <= 1e-4 * r.scale + floor, "%s %s: the double reference is %g away from the golden tensor of size %g", what, name,
+                r.most, r.scale);
   if (f32) {
     struct distance d = golden_distance(f32, golden, count);
     ck_assert_msg(d.most <= limit, "%s %s: float32 is %g away, %g allowed", what, name, d.most, limit);

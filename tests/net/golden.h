@@ -26,10 +26,11 @@ struct distance {
   double most, scale;
 };
 struct distance golden_distance(const double *ours, const float *golden, size_t count);
-/* Collects tensors of one file: prints the worst and asserts the rule tolerance = 4 x distance(double reference, golden) + 2e-6 max|golden|
- * for float32 results, and that the reference itself is within 1e-4 max|golden|. f32 may be NULL: reference alone. `floor` is added to what the reference may be off: for gradients that are zero in exact
- * arithmetic (a BN's shift in front of another BN), where a golden tensor is nothing but the framework's rounding. */
-void golden_judge(const char *what, const char *name, const double *reference, const double *f32, const float *golden, size_t count, double floor);
+/* Prints how far the double reference and float32 are from golden, and asserts the rule: float32 within 4 x the reference's distance
+ * + 2e-6 max|golden|, the reference within 1e-4 max|golden| + floor. f32 may be NULL: reference alone. `floor` is for gradients that
+ * are zero in exact arithmetic (a BN's shift in front of another BN), where a golden tensor is but the framework's rounding. */
+void golden_judge(const char *what, const char *name, const double *reference, const double *f32, const float *golden, size_t count,
+                  double floor);
 double golden_most(const struct golden *g, const char *prefix); /* largest |value| of all tensors with this prefix */
 
 #endif

@@ -11,7 +11,8 @@ static int reference_supports(void *be, const struct efme_op *op, uint32_t max_b
   return op->kind == EFME_OP_GROUP ? 0 : required != 0;
 }
 
-static const struct efme_backend_api reference_api = {.size = sizeof reference_api, .abi = EFME_BACKEND_ABI, .name = "reference", .supports = reference_supports};
+static const struct efme_backend_api reference_api = {
+    .size = sizeof reference_api, .abi = EFME_BACKEND_ABI, .name = "reference", .supports = reference_supports};
 const struct efme_backend rig_reference = {&reference_api, NULL, {0}};
 
 struct efme_tensor rig_param(const struct rig *r, uint32_t arena, const char *name) {
@@ -122,7 +123,8 @@ void rig_clear(struct rig *r, const struct efme_tensor *t) {
 void rig_weights(struct rig *r, const float *weights) {
   uint64_t total = r->plan->params.total;
   if (r->exec) {
-    ck_assert_msg(efme_exec_write_region(r->exec, EFME_ARENA_WEIGHTS, 0, weights, total * sizeof(float)) == EFME_OK, "%s", efme_last_error());
+    ck_assert_msg(efme_exec_write_region(r->exec, EFME_ARENA_WEIGHTS, 0, weights, total * sizeof(float)) == EFME_OK, "%s",
+                  efme_last_error());
   } else {
     for (uint64_t i = 0; i < total; i++) ((double *)r->base[EFME_ARENA_WEIGHTS])[i] = weights[i];
   }
@@ -220,7 +222,9 @@ float *rig_random_pixels(size_t count, uint64_t seed) {
 
 struct efme_backend *rig_shared;
 
-struct efme_backend *rig_cpu(uint32_t threads) { return rig_cpu_level(threads, EFME_CPU_AUTO); }
+struct efme_backend *rig_cpu(uint32_t threads) {
+  return rig_cpu_level(threads, EFME_CPU_AUTO);
+}
 
 struct efme_backend *rig_cpu_level(uint32_t threads, uint32_t level) {
   struct efme_backend *b = calloc(1, sizeof *b);

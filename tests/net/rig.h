@@ -1,5 +1,6 @@
-/* One plan run in one of two ways behind the same functions: on a backend through exec.h, or re-typed to double on the
- * reference (backend NULL, or one without a run function: then that one plans). Every test of a whole network is written once and run on both. */
+/* One plan run in one of two ways behind the same functions: on a backend through exec.h, or re-typed to double on the reference
+ * (backend NULL, or one without a run function: then that one plans). Every test of a whole network is written once and run on
+ * both. */
 #ifndef EFME_TEST_NET_RIG_H
 #define EFME_TEST_NET_RIG_H
 

@@ -6,9 +6,9 @@ struct variant {
   uint32_t cut, top, height, width;
 };
 static const struct variant variants[] = {
-    {"cut3_48", 3, 0, 48, 48}, {"cut5_48", 5, 0, 48, 48}, {"cut5_224", 5, 0, 224, 224}, {"cut3_75x57", 3, 0, 75, 57}, {"b0_64", 7, 1, 64, 64},
+    {"cut3_48", 3, 0, 48, 48},    {"cut5_48", 5, 0, 48, 48}, {"cut5_224", 5, 0, 224, 224},
+    {"cut3_75x57", 3, 0, 75, 57}, {"b0_64", 7, 1, 64, 64},
 };
-
 
 static void open_pair(struct golden *g, struct golden *w, const char *name) {
   char path[128];

@@ -2,7 +2,6 @@
  * Adam steps in four modes with the weights after them. */
 #include "net/golden.h"
 
-
 struct variant {
   const char *name;
   uint32_t cut;
@@ -63,8 +62,8 @@ static double pass(struct rig *r, const struct data *d) {
   return sums[0] / sums[1] + penalty;
 }
 
-static void judge_one(const char *what, const char *name, struct rig *ref, struct rig *f32, const struct efme_tensor *t, const float *golden, size_t count,
-                      double floor) {
+static void judge_one(const char *what, const char *name, struct rig *ref, struct rig *f32, const struct efme_tensor *t,
+                      const float *golden, size_t count, double floor) {
   double *a = rig_doubles(count), *b = rig_doubles(count);
   rig_get(ref, t, a, count);
   if (f32) {
@@ -75,7 +74,8 @@ static void judge_one(const char *what, const char *name, struct rig *ref, struc
   free(a), free(b);
 }
 
-static void judge_all(const struct variant *v, const struct data *d, struct rig *ref, struct rig *f32, const char *mode, const char *part, uint32_t arena) {
+static void judge_all(const struct variant *v, const struct data *d, struct rig *ref, struct rig *f32, const char *mode, const char *part,
+                      uint32_t arena) {
   char prefix[64], what[64];
   snprintf(prefix, sizeof prefix, "%s/%s/", mode, part);
   void *state = NULL;
@@ -133,7 +133,9 @@ struct steps {
   double lr, decay;
 };
 static const struct steps modes[] = {
-    {"head", EFME_SCOPE_HEAD, 0, 0, 1e-3, 0}, {"bnfixed", EFME_SCOPE_ALL, 0, 0, 1e-4, 0}, {"bntrain", EFME_SCOPE_ALL, 1, 0, 1e-3, 0},
+    {"head", EFME_SCOPE_HEAD, 0, 0, 1e-3, 0},
+    {"bnfixed", EFME_SCOPE_ALL, 0, 0, 1e-4, 0},
+    {"bntrain", EFME_SCOPE_ALL, 1, 0, 1e-3, 0},
     {"bnfixed_ce_decay", EFME_SCOPE_ALL, 0, 1, 1e-3, 0.01},
 };
 

@@ -5,7 +5,7 @@
 
 #include "efme/dataset.h"
 #include "efme/predictor.h"
-#include "net/golden.h"
+#include "net/rig.h"
 #include "net/model.h"
 
 static atomic_long allocations, live, bytes_asked;
@@ -33,7 +33,8 @@ static efme_model *make_model(efme_context *c, uint32_t cut, uint32_t h, uint32_
   ck_assert_msg(efme_model_create(&m, c, &o) == EFME_OK, "%s", efme_last_error());
   struct efme_arch arch = rig_arch(cut, 0, 3, h, w); /* livelier than fresh weights */
   float *weights = rig_random_weights(&arch, 21, NULL);
-  ck_assert_uint_eq(m->params.total, m->params.items[m->params.count - 1].offset + (m->params.items[m->params.count - 1].count + 15) / 16 * 16);
+  ck_assert_uint_eq(m->params.total,
+                    m->params.items[m->params.count - 1].offset + (m->params.items[m->params.count - 1].count + 15) / 16 * 16);
   memcpy(m->weights, weights, m->params.total * sizeof *weights);
   free(weights);
   return m;
@@ -76,7 +77,8 @@ START_TEST(test_results) {
   rig_main(&r, N);
   double truth[N * 3];
   rig_get(&r, &r.plan->logits, truth, N * 3);
-  for (int i = 0; i < N * 3; i++) ck_assert_msg(fabs(truth[i] - (double)first[i]) < 2e-5, "logit %d: %g, expected %g", i, (double)first[i], truth[i]);
+  for (int i = 0; i < N * 3; i++)
+    ck_assert_msg(fabs(truth[i] - (double)first[i]) < 2e-5, "logit %d: %g, expected %g", i, (double)first[i], truth[i]);
   rig_close(&r);
   free(x);
   efme_model_release(m);
@@ -259,8 +261,9 @@ START_TEST(test_images) {
   efme_context *c = make_context(2);
   efme_model *m = make_model(c, 3, 48, 40);
   efme_predictor *p = make_predictor(m, 3, 0);
-  efme_image *images[N] = {make_image(c, 40, 48, 0, 1), make_image(c, 120, 90, 0, 2), NULL, make_image(c, 30, 70, 1, 3), make_image(c, 1, 1, 1, 4),
-                           make_image(c, 900, 2, 0, 5), make_image(c, 40, 48, 1, 6)};
+  efme_image *images[N] = {make_image(c, 40, 48, 0, 1), make_image(c, 120, 90, 0, 2), NULL,
+                           make_image(c, 30, 70, 1, 3), make_image(c, 1, 1, 1, 4),    make_image(c, 900, 2, 0, 5),
+                           make_image(c, 40, 48, 1, 6)};
   efme_prediction r[N];
   float probs[N * 3];
   memset(r, 0x55, sizeof r);
@@ -314,14 +317,18 @@ START_TEST(test_errors) {
   efme_model *m = make_model(c, 1, 32, 32);
   efme_predictor_options o = EFME_PREDICTOR_OPTIONS_INIT;
   static const char *const unknown[] = {"block5a_add"}, *const null[] = {NULL};
-  o.max_batch = 0, refused(m, &o, EFME_E_ARGUMENT, "max_batch"), o.max_batch = 4097, refused(m, &o, EFME_E_ARGUMENT, "max_batch"), o.max_batch = 1;
+  o.max_batch = 0, refused(m, &o, EFME_E_ARGUMENT, "max_batch"), o.max_batch = 4097, refused(m, &o, EFME_E_ARGUMENT, "max_batch"),
+  o.max_batch = 1;
   o.threads = 257, refused(m, &o, EFME_E_ARGUMENT, "threads"), o.threads = 0;
   o.tap_count = 1, refused(m, &o, EFME_E_ARGUMENT, "taps");
   o.taps = unknown, refused(m, &o, EFME_E_NOT_FOUND, "block5a_add");
   o.taps = null, refused(m, &o, EFME_E_ARGUMENT, "tap 0"), o.taps = NULL, o.tap_count = 0;
   o.reserved = 1, refused(m, &o, EFME_E_ARGUMENT, "reserved"), o.reserved = 0;
   o.struct_size = 4, refused(m, &o, EFME_E_ARGUMENT, "efme_predictor_options"), o.struct_size = sizeof o;
-  struct { efme_predictor_options o; uint64_t later; } grown = {o, 1};
+  struct {
+    efme_predictor_options o;
+    uint64_t later;
+  } grown = {o, 1};
   grown.o.struct_size = sizeof grown;
   refused(m, &grown.o, EFME_E_ARGUMENT, "efme_predictor_options");
   ck_assert_int_eq(efme_predictor_create(NULL, m, NULL), EFME_E_ARGUMENT);
@@ -347,83 +354,6 @@ START_TEST(test_errors) {
 }
 END_TEST
 
-/* ---- other frameworks' networks, imported ---- */
-
-struct foreign {
-  const char *name, *stem; /* which of our layers the file's `stem` is */
-  uint32_t padding;
-};
-
-static float *nhwc(const float *v, const uint32_t d[4]) {
-  float *out = rig_floats((size_t)d[0] * d[1] * d[2] * d[3]);
-  for (uint32_t n = 0; n < d[0]; n++)
-    for (uint32_t c = 0; c < d[1]; c++)
-      for (uint32_t i = 0; i < d[2] * d[3]; i++) out[((size_t)n * d[2] * d[3] + i) * d[1] + c] = v[((size_t)n * d[1] + c) * d[2] * d[3] + i];
-  return out;
-}
-
-static void judge_layer(struct rig *ref, efme_predictor *p, const char *file, const struct golden *g, const char *name, const char *tap) {
-  uint32_t d[4], dims[4];
-  size_t count;
-  const float *v = golden_find(g, name, &count, d);
-  ck_assert_ptr_nonnull(v);
-  float *golden = d[2] * d[3] > 1 ? nhwc(v, d) : NULL, *ours = rig_floats(count);
-  double *a = rig_doubles(count), *b = rig_doubles(count);
-  ck_assert_int_eq(efme_predictor_tap(p, tap, ours, count, dims), EFME_OK);
-  ck_assert_uint_eq(count, (size_t)dims[0] * dims[1] * dims[2] * dims[3]);
-  for (size_t i = 0; i < count; i++) b[i] = (double)ours[i];
-  rig_get(ref, &efme_plan_find_tap(ref->plan, tap)->tensor, a, count);
-  golden_judge(file, name, a, b, golden ? golden : v, count, 0);
-  free(golden), free(ours), free(a), free(b);
-}
-
-START_TEST(test_imported) {
-  static const struct foreign files[] = {{"timm_efficientnet_b0", "stem", EFME_PAD_SYMMETRIC}, {"timm_tf_efficientnet_b0", "stem", EFME_PAD_KERAS},
-                                         {"torchvision_efficientnet_b0", "stem_after_act", EFME_PAD_SYMMETRIC}};
-  if (test_absent("golden/README.md")) return;
-  const struct foreign *f = &files[_i];
-  char path[128];
-  struct golden g;
-  snprintf(path, sizeof path, "golden/%s_outputs.safetensors", f->name);
-  golden_open(&g, test_shared(path));
-  snprintf(path, sizeof path, "golden/%s_stage1to5.safetensors", f->name);
-  efme_context *c = make_context(2);
-  efme_model *m = NULL;
-  efme_load_options load = EFME_LOAD_OPTIONS_INIT;
-  load.cut = 5, load.height = load.width = 96, load.head = EFME_HEAD_RESET;
-  load.class_names = efme_classes_meg3(), load.class_count = 3;
-  load.padding = (int32_t)f->padding;
-  load.bn_epsilon = f->padding == EFME_PAD_KERAS ? 1e-3f : 0.0f;
-  ck_assert_msg(efme_model_import(&m, c, test_shared(path), NULL, &load) == EFME_OK, "%s", efme_last_error());
-  static const char *const taps[] = {"stem_activation", "block3b_add", "block5c_add", "gap"};
-  efme_predictor_options o = EFME_PREDICTOR_OPTIONS_INIT;
-  efme_predictor *p = NULL;
-  o.max_batch = 2, o.taps = taps, o.tap_count = 4;
-  ck_assert_msg(efme_predictor_create(&p, m, &o) == EFME_OK, "%s", efme_last_error());
-  uint32_t d[4];
-  size_t count;
-  const float *planar = golden_find(&g, "x_nchw", &count, d);
-  float *x = nhwc(planar, d);
-  ck_assert_int_eq(efme_predictor_run(p, x, 2, NULL, NULL), EFME_OK);
-  struct rig ref;
-  struct efme_plan_options plan = {.mode = EFME_PLAN_INFER, .max_batch = 2, .taps = taps, .tap_count = 4};
-  rig_open(&ref, NULL, &m->arch, &plan);
-  rig_weights(&ref, m->weights);
-  rig_put(&ref, &ref.plan->input, x, count);
-  rig_main(&ref, 2);
-  judge_layer(&ref, p, f->name, &g, f->stem, "stem_activation");
-  judge_layer(&ref, p, f->name, &g, "stage3", "block3b_add");
-  judge_layer(&ref, p, f->name, &g, "stage5", "block5c_add");
-  judge_layer(&ref, p, f->name, &g, "pooled", "gap");
-  rig_close(&ref);
-  efme_predictor_release(p);
-  efme_model_release(m);
-  efme_context_release(c);
-  golden_close(&g);
-  free(x);
-}
-END_TEST
-
 int main(void) {
   Suite *suite = suite_create("predictor");
   TCase *t = tcase_create("predictor");
@@ -434,7 +364,6 @@ int main(void) {
   tcase_add_test(t, test_taps);
   tcase_add_test(t, test_images);
   tcase_add_test(t, test_errors);
-  tcase_add_loop_test(t, test_imported, 0, 3);
   suite_add_tcase(suite, t);
   return test_run(suite);
 }

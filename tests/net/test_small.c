@@ -206,10 +206,17 @@ static const char *param_name(char out[64], const char *layer, const char *varia
 /* With fixed BN, the gradient by a convolution's output sums, by channel, to gamma rstd times the gradient by beta; by a linear BN's output
  * to the gradient by beta itself. */
 START_TEST(test_tap_identities) {
-  static const struct { const char *tap, *bn; uint32_t channels, linear; } cases[] = {
-      {"grad:stem_conv", "stem_bn", 32, 0},          {"grad:block1a_dwconv", "block1a_bn", 32, 0},      {"grad:block2a_dwconv", "block2a_bn", 96, 0},
-      {"grad:block2b_expand_conv", "block2b_expand_bn", 144, 0}, {"grad:block2b_project_conv", "block2b_project_bn", 24, 0},
-      {"grad:block2b_add", "block2b_project_bn", 24, 1}, {"grad:block2a_project_bn", "block2a_project_bn", 24, 1}, {"grad:block1a_project_bn", "block1a_project_bn", 16, 1}};
+  static const struct {
+    const char *tap, *bn;
+    uint32_t channels, linear;
+  } cases[] = {{"grad:stem_conv", "stem_bn", 32, 0},
+               {"grad:block1a_dwconv", "block1a_bn", 32, 0},
+               {"grad:block2a_dwconv", "block2a_bn", 96, 0},
+               {"grad:block2b_expand_conv", "block2b_expand_bn", 144, 0},
+               {"grad:block2b_project_conv", "block2b_project_bn", 24, 0},
+               {"grad:block2b_add", "block2b_project_bn", 24, 1},
+               {"grad:block2a_project_bn", "block2a_project_bn", 24, 1},
+               {"grad:block1a_project_bn", "block1a_project_bn", 16, 1}};
   const char *taps[EFME_COUNT(cases)];
   for (size_t i = 0; i < EFME_COUNT(cases); i++) taps[i] = cases[i].tap;
   struct efme_plan_options o = focal(0);
@@ -229,7 +236,8 @@ START_TEST(test_tap_identities) {
     rig_get(&p.ref, &t, variance, cases[i].channels);
     for (uint32_t c = 0; c < cases[i].channels; c++) {
       double expect = beta[c] * (cases[i].linear ? 1 : gamma[c] / sqrt(variance[c] + (double)arch.bn_epsilon));
-      ck_assert_msg(fabs(sums[c] - expect) <= 1e-12 + 1e-9 * fabs(expect), "%s channel %u: %g, expected %g", cases[i].tap, c, sums[c], expect);
+      ck_assert_msg(fabs(sums[c] - expect) <= 1e-12 + 1e-9 * fabs(expect), "%s channel %u: %g, expected %g", cases[i].tap, c, sums[c],
+                    expect);
     }
   }
   pair_close(&p);
