@@ -142,6 +142,56 @@ START_TEST(many_interruptions) {
 }
 END_TEST
 
+/* A checkpoint after every step: whatever file lies there when the process dies, the run ends the same. */
+struct copies {
+  const char *path;
+  uint32_t count;
+};
+
+static uint8_t *slurp(const char *path, size_t *size);
+static void spit(const char *path, const uint8_t *data, size_t size);
+
+static int copy_file(const efme_train_progress *progress, void *user) {
+  struct copies *c = user;
+  (void)progress;
+  if (access(c->path, R_OK) != 0) return 0;
+  char name[300];
+  size_t size;
+  uint8_t *data = slurp(c->path, &size);
+  snprintf(name, sizeof name, "%s.%u", c->path, c->count++);
+  spit(name, data, size);
+  free(data);
+  return 0;
+}
+
+START_TEST(timed_checkpoints) {
+  efme_recipe *recipe = scratch();
+  struct copies copies = {fx_path("timed"), 0};
+  size_t count, n;
+  efme_trainer *trainer = NULL;
+  ck_ok(efme_trainer_create(&trainer, model, recipe, train, validation));
+  ck_ok(efme_trainer_set_checkpoint(trainer, copies.path, 1e-9));
+  ck_ok(efme_trainer_run(trainer, copy_file, &copies));
+  float *wanted = fx_result(trainer, &count);
+  efme_trainer_release(trainer);
+  remove(copies.path);
+  ck_assert_msg(copies.count > 10, "%u checkpoints only", copies.count);
+  for (uint32_t i = 0; i < copies.count; i++) {
+    char name[300];
+    snprintf(name, sizeof name, "%s.%u", copies.path, i);
+    trainer = trainer_of(recipe, name);
+    ck_ok(efme_trainer_run(trainer, NULL, NULL));
+    float *got = fx_result(trainer, &n);
+    fx_same_bits(got, wanted, count, name);
+    free(got);
+    efme_trainer_release(trainer);
+    remove(name);
+  }
+  free(wanted);
+  efme_recipe_release(recipe);
+}
+END_TEST
+
 /* ---- refusals ---- */
 
 static void write_checkpoint(const efme_recipe *recipe, const char *path) {
@@ -344,6 +394,7 @@ int main(void) {
   tcase_add_test(tc, fixed_recipe);
   tcase_add_test(tc, scratch_recipe);
   tcase_add_test(tc, many_interruptions);
+  tcase_add_test(tc, timed_checkpoints);
   tcase_add_test(tc, other_options);
   tcase_add_test(tc, other_phases);
   tcase_add_test(tc, other_data_or_weights);
