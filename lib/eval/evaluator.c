@@ -21,21 +21,25 @@ static efme_status check_classes(const efme_model *model, const efme_dataset *d)
   return EFME_OK;
 }
 
-/* The plan's indices must mean the same samples here. */
+static efme_status compare_sample(const efme_fold_plan *p, const efme_dataset *d, uint64_t i) {
+  efme_sample s = EFME_SAMPLE_INIT, planned = EFME_SAMPLE_INIT;
+  efme_status status = efme_dataset_sample(d, i, &s);
+  if (status == EFME_OK) status = efme_dataset_sample(p->dataset, i, &planned);
+  if (status) return status;
+  if (!strcmp(s.key, planned.key) && s.label == planned.label && s.pixel_hash == planned.pixel_hash) return EFME_OK;
+  return efme_fail(EFME_E_MISMATCH, "the plan was made for another dataset: sample %llu is %s there, %s here%s", (unsigned long long)i, planned.key, s.key,
+                   strcmp(s.key, planned.key) ? "" : ", with another class or image");
+}
+
+/* The plan's indices must mean the same samples here, and its audit the same images. */
 static efme_status check_plan(const efme_fold_plan *p, const efme_dataset *d) {
   if (p->dataset == d) return EFME_OK;
   if (efme_dataset_count(d) != p->samples)
     return efme_fail(EFME_E_MISMATCH, "the plan was made for %llu samples, the dataset has %llu", (unsigned long long)p->samples,
                      (unsigned long long)efme_dataset_count(d));
-  for (uint64_t i = 0; i < p->samples; i++) {
-    efme_sample s = EFME_SAMPLE_INIT;
-    efme_status status = efme_dataset_sample(d, i, &s);
-    if (status) return status;
-    if (strcmp(s.key, p->keys[i]) || s.label != p->labels[i])
-      return efme_fail(EFME_E_MISMATCH, "the plan was made for another dataset: sample %llu is %s there, %s here", (unsigned long long)i,
-                       p->keys[i], s.key);
-  }
-  return EFME_OK;
+  efme_status status = efme_dataset_hashes(d, NULL, NULL);
+  for (uint64_t i = 0; i < p->samples && status == EFME_OK; i++) status = compare_sample(p, d, i);
+  return status;
 }
 
 static efme_status check_recipe(const efme_recipe *recipe) {

@@ -576,6 +576,11 @@ START_TEST(arguments) {
   FAILS(EFME_E_MISMATCH, efme_evaluator_create(&e, f.model, shuffled, f.plan, f.recipe, NULL),
         "the plan was made for another dataset: sample 1");
   efme_dataset_release(shuffled);
+  lf_data_init(&data);
+  data.twin = 9;
+  efme_dataset *images = lf_open(f.context, &data); /* the same keys; the plan's audit knew other images */
+  FAILS(EFME_E_MISMATCH, efme_evaluator_create(&e, f.model, images, f.plan, f.recipe, NULL), "odd/s2/c3 here, with another class or image");
+  efme_dataset_release(images);
   efme_model_options mo = EFME_MODEL_OPTIONS_INIT;
   static const char *const swapped[] = {"negative", "surprise", "positive"};
   mo.cut = 2;

@@ -429,6 +429,33 @@ START_TEST(printed_against_log) {
 }
 END_TEST
 
+START_TEST(published_log) {
+  /* The counts of STSTNet's published log: its UAR is .7186, the .7605 of the paper is the mean precision. */
+  const int counts[3][3] = {{219, 22, 9}, {40, 62, 7}, {21, 3, 59}};
+  efme_context *context = test_context(1);
+  char *folder = test_folder(), *log = log_of(counts), *text = NULL;
+  efme_result *r = from_log(context, folder, log, NULL);
+  efme_printed_row row = EFME_PRINTED_ROW_INIT;
+  uint32_t findings = 0;
+  row.decimals = 4;
+  row.uf1 = .7353;
+  row.uar = .7186;
+  OK(efme_result_check_row(&text, &findings, r, &row));
+  ck_assert_uint_eq(findings, 0);
+  efme_string_free(text);
+  row.uar = .7605;
+  OK(efme_result_check_row(&text, &findings, r, &row));
+  ck_assert_uint_eq(findings, 1);
+  HAS(text, "UAR 0.7605 is not what the predictions give, 0.7186: it is the mean precision (0.7605)");
+  efme_string_free(text);
+  efme_result_release(r);
+  free(log);
+  test_remove(folder);
+  free(folder);
+  efme_context_release(context);
+}
+END_TEST
+
 START_TEST(expected_must_fit) {
   struct truths *t = calloc(1, sizeof *t);
   t->count = 2;
@@ -480,6 +507,7 @@ int main(void) {
   tcase_add_test(t, substring_subjects);
   tcase_add_test(t, megc2019_by_substring);
   tcase_add_test(t, printed_against_log);
+  tcase_add_test(t, published_log);
   tcase_add_test(t, expected_must_fit);
   suite_add_tcase(suite, t);
   return test_run(suite);
