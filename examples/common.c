@@ -140,6 +140,20 @@ static efme_status step_view(efme_dataset **current, efme_dataset *next, efme_st
   return EFME_OK;
 }
 
+/* The samples where COLUMN=VALUE, or COLUMN!=VALUE, holds. */
+static efme_status filter(efme_dataset **out, const efme_dataset *data, const char *condition) {
+  char column[64];
+  const char *equals = strchr(condition, '=');
+  int invert = equals && equals > condition && equals[-1] == '!';
+  size_t length = equals ? (size_t)(equals - condition) - (size_t)invert : 0;
+  if (!length || length >= sizeof column) {
+    fprintf(stderr, "expected COLUMN=VALUE or COLUMN!=VALUE, not '%s'\n", condition);
+    exit(EXIT_USAGE);
+  }
+  snprintf(column, sizeof column, "%.*s", (int)length, condition);
+  return efme_dataset_filter(out, data, column, equals + 1, invert);
+}
+
 efme_status data_open(efme_dataset **out, efme_context *context, const struct data_choice *choice) {
   efme_dataset *data = NULL, *next = NULL;
   efme_status status = open_source(&data, context, choice->spec);
@@ -153,17 +167,19 @@ efme_status data_open(efme_dataset **out, efme_context *context, const struct da
     status = efme_dataset_map_labels(&next, data, known);
     status = step_view(&data, next, status);
   }
+  efme_dataset *other = NULL;
+  if (choice->without && status == EFME_OK) status = filter(&other, data, choice->without);
   for (int i = 0; i < choice->where_count && status == EFME_OK; i++) {
-    char column[64];
-    const char *value = strchr(choice->where[i], '=');
-    if (!value || (size_t)(value - choice->where[i]) >= sizeof column) {
-      fprintf(stderr, "--where takes COLUMN=VALUE, not '%s'\n", choice->where[i]);
-      exit(EXIT_USAGE);
-    }
-    snprintf(column, sizeof column, "%.*s", (int)(value - choice->where[i]), choice->where[i]);
-    status = efme_dataset_filter(&next, data, column, value + 1, 0);
+    status = filter(&next, data, choice->where[i]);
     status = step_view(&data, next, status);
   }
+  if (other && status == EFME_OK) {
+    unsigned long long before = efme_dataset_count(data);
+    status = efme_dataset_without(&next, data, other);
+    status = step_view(&data, next, status);
+    if (status == EFME_OK) printf("%llu samples left out: their images also occur where %s\n", before - (unsigned long long)efme_dataset_count(data), choice->without);
+  }
+  efme_dataset_release(other);
   if (choice->balance && status == EFME_OK) {
     status = efme_dataset_balance(&next, data, 0, choice->balance_seed);
     status = step_view(&data, next, status);

@@ -13,6 +13,7 @@ struct data_choice {
   const char *map;       /* label map, "meg3" if NULL; "none" keeps the set's own classes */
   const char *where[8];  /* column=value, all must hold */
   int where_count;
+  const char *without;   /* column=value: images that are also among these are left out */
   int balance;           /* as many of each class as the smallest has */
   uint64_t balance_seed;
 };
@@ -21,7 +22,8 @@ struct data_choice {
   "  --data SPEC          fer2013:PATH  ck48:PATH  ckplus:PATH  manifest:PATH\n" \
   "                       synthetic[:subjects=24,samples=24,size=48,seed=1,min=0.6,max=1,first=0]\n" \
   "  --map NAME           label map: meg3 (default), fer7, none\n" \
-  "  --where COLUMN=VALUE keep these samples only; may be repeated\n" \
+  "  --where COLUMN=VALUE keep these samples only (!= for the others); may be repeated\n" \
+  "  --without COLUMN=VALUE  leave out images that also occur where this holds (FER2013 repeats images across its splits)\n" \
   "  --balance SEED       as many samples of each class as the smallest has\n"
 
 /* Opens, maps and filters; errors as the library's. */

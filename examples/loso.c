@@ -33,7 +33,7 @@ struct choice {
 
 static void parse(struct choice *c, int argc, char **argv) {
   static const struct option options[] = {
-      {"data", 1, 0, 'd'}, {"map", 1, 0, 'm'}, {"where", 1, 0, 'w'}, {"balance", 1, 0, 'b'}, {"weights", 1, 0, 'W'}, {"reset-head", 0, 0, 'R'},
+      {"data", 1, 0, 'd'}, {"map", 1, 0, 'm'}, {"where", 1, 0, 'w'}, {"balance", 1, 0, 'b'}, {"without", 1, 0, 'x'}, {"weights", 1, 0, 'W'}, {"reset-head", 0, 0, 'R'},
       {"size", 1, 0, 'z'}, {"preset", 1, 0, 'p'}, {"epochs", 1, 0, 'e'}, {"batch", 1, 0, 'B'}, {"seed", 1, 0, 'S'}, {"folds", 1, 0, 'f'},
       {"datasets", 0, 0, 'D'}, {"validation", 1, 0, 'v'}, {"workers", 1, 0, 'j'}, {"shard", 1, 0, 's'}, {"merge", 1, 0, 'M'}, {"out", 1, 0, 'o'},
       {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
@@ -43,6 +43,7 @@ static void parse(struct choice *c, int argc, char **argv) {
     case 'd': c->data.spec = optarg; break;
     case 'm': c->data.map = optarg; break;
     case 'w': if (c->data.where_count < 8) c->data.where[c->data.where_count++] = optarg; break;
+    case 'x': c->data.without = optarg; break;
     case 'b': c->data.balance = 1, c->data.balance_seed = (uint64_t)option_number(me, "--balance", optarg, 0, 9e15); break;
     case 'W': c->weights = optarg; break;
     case 'R': c->reset_head = 1; break;

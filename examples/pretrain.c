@@ -10,7 +10,7 @@ static const char help[] =
     "Usage: efme-pretrain --data SPEC --out FILE [options]\n"
     "Trains Efficient-ME and writes its weights as safetensors with their provenance.\n\n" DATA_HELP
     "  --validate RATIO     hold this part of the samples out for validation (whole subjects where there are any)\n"
-    "  --test COLUMN=VALUE  afterwards score the samples of SPEC where this holds; they are left out of training\n"
+    "  --test COLUMN=VALUE  afterwards score the samples of SPEC where this holds; images seen in training are left out, and counted\n"
     "  --preset NAME        scratch (default), paper-pretrain, paper-transfer, head, fine-tune\n"
     "  --start FILE         start weights; --reset-head draws a new head\n"
     "  --cut N  --size N    stage 1..7 after which B0 is cut (5), input side in pixels (48)\n"
@@ -30,7 +30,7 @@ struct choice {
 
 static void parse(struct choice *c, int argc, char **argv) {
   static const struct option options[] = {
-      {"data", 1, 0, 'd'}, {"map", 1, 0, 'm'}, {"where", 1, 0, 'w'}, {"balance", 1, 0, 'b'}, {"validate", 1, 0, 'v'}, {"test", 1, 0, 'T'},
+      {"data", 1, 0, 'd'}, {"map", 1, 0, 'm'}, {"where", 1, 0, 'w'}, {"balance", 1, 0, 'b'}, {"without", 1, 0, 'x'}, {"validate", 1, 0, 'v'}, {"test", 1, 0, 'T'},
       {"preset", 1, 0, 'p'}, {"start", 1, 0, 's'}, {"reset-head", 0, 0, 'R'}, {"cut", 1, 0, 'c'}, {"size", 1, 0, 'z'}, {"epochs", 1, 0, 'e'},
       {"batch", 1, 0, 'B'}, {"seed", 1, 0, 'S'}, {"rate", 1, 0, 'r'}, {"checkpoint", 1, 0, 'k'}, {"threads", 1, 0, 't'}, {"out", 1, 0, 'o'},
       {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
@@ -39,6 +39,7 @@ static void parse(struct choice *c, int argc, char **argv) {
     case 'd': c->data.spec = optarg; break;
     case 'm': c->data.map = optarg; break;
     case 'w': if (c->data.where_count < 8) c->data.where[c->data.where_count++] = optarg; break;
+    case 'x': c->data.without = optarg; break;
     case 'b': c->data.balance = 1, c->data.balance_seed = (uint64_t)option_number(me, "--balance", optarg, 0, 9e15); break;
     case 'v': c->validate = option_number(me, "--validate", optarg, 0.01, 0.9); break;
     case 'T': c->test = optarg; break;
@@ -106,11 +107,13 @@ int main(int argc, char **argv) {
   efme_result *result = NULL;
   char *text = NULL;
   const char *what = "start";
+  efme_evaluate_options scoring = EFME_EVALUATE_OPTIONS_INIT;
+  scoring.exclude_seen = 1;
   efme_status status = program_start(&context, c.threads);
   if (status == EFME_OK) what = c.data.spec, status = data_open(&data, context, &c.data);
   if (status == EFME_OK && c.test) {
     struct data_choice held = c.data;
-    held.balance = 0, held.where[0] = c.test, held.where_count = 1;
+    held.balance = 0, held.without = NULL, held.where[0] = c.test, held.where_count = 1;
     what = c.test, status = data_open(&test, context, &held);
   }
   if (status == EFME_OK && c.validate > 0) what = "validation", status = hold_out(&data, &validation, c.validate, c.seed);
@@ -130,7 +133,7 @@ int main(int argc, char **argv) {
   if (status == EFME_OK) printf("wrote %s\n", c.out);
   efme_string_free(text), text = NULL;
   if (status == EFME_OK && test) {
-    what = c.test, status = efme_evaluate(&result, trained, test, NULL);
+    what = c.test, status = efme_evaluate(&result, trained, test, &scoring);
     if (status == EFME_OK) what = "scores", status = efme_result_text(result, &text);
     if (status == EFME_OK) printf("test on %s\n%s", c.test, text);
   }

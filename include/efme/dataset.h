@@ -150,6 +150,9 @@ EFME_API efme_status efme_dataset_split(efme_dataset **first, efme_dataset **sec
  * the samples and every class that more than one subject has; no subject is in both. A subject stays where first would lose a class by it.
  * Errors: MISMATCH where there are fewer than two subjects or samples without subject, or nothing can move. */
 EFME_API efme_status efme_dataset_split_subjects(efme_dataset **first, efme_dataset **second, const efme_dataset *dataset, double ratio, uint64_t seed);
+/* The samples whose pixels no sample of other has: how images that stand in both Training and a test split (FER2013 has hundreds) are taken out of
+ * training. Decodes what is not in memory, in both, once. Errors: those of reading; NOT_FOUND where nothing is left. */
+EFME_API efme_status efme_dataset_without(efme_dataset **out, const efme_dataset *dataset, const efme_dataset *other);
 /* The samples at indices, in that order; at least one, and an index may not repeat. */
 EFME_API efme_status efme_dataset_subset(efme_dataset **out, const efme_dataset *dataset, const uint64_t *indices, uint64_t count);
 /* One after the other; same classes needed; equal sample keys are EFME_E_MISMATCH. */

@@ -1,5 +1,7 @@
 /* Content hashes, by which the audit finds the same picture under two names: of the encoded file and of the decoded
  * pixels. They are noted whenever a sample is read, so that an audit after training reads little again. */
+#include <stdlib.h>
+
 #include "data/dataset.h"
 #include "data/loader.h"
 
@@ -54,6 +56,31 @@ efme_status efme_dataset_hashes(const efme_dataset *d, efme_progress_fn progress
       return efme_fail(EFME_E_CANCELLED, "cancelled after hashing %llu files", (unsigned long long)i + 1);
   }
   return EFME_OK;
+}
+
+static int by_hash(const void *a, const void *b) {
+  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return (x > y) - (x < y);
+}
+
+efme_status efme_dataset_without(efme_dataset **out, const efme_dataset *d, const efme_dataset *other) {
+  if (!out || !d || !other) return efme_fail(EFME_E_ARGUMENT, "%s is NULL", !out ? "out" : !d ? "dataset" : "other");
+  efme_status status = efme_dataset_hashes(other, NULL, NULL);
+  if (!status) status = efme_dataset_hashes(d, NULL, NULL);
+  if (status) return status;
+  uint64_t *gone = efme_mem_array(d->allocator, other->count, sizeof *gone, "content hashes");
+  uint64_t *kept = gone ? efme_mem_array(d->allocator, d->count, sizeof *kept, "samples") : NULL, count = 0;
+  if (!kept) status = EFME_E_NOMEM;
+  for (uint64_t i = 0; i < other->count && !status; i++) gone[i] = noted(efme_item_store(other, i), other->items[i].record, 1);
+  if (!status) qsort(gone, other->count, sizeof *gone, by_hash);
+  for (uint64_t i = 0; i < d->count && !status; i++) {
+    uint64_t hash = noted(efme_item_store(d, i), d->items[i].record, 1);
+    if (!bsearch(&hash, gone, other->count, sizeof *gone, by_hash)) kept[count++] = i;
+  }
+  if (!status) status = count ? efme_dataset_view(out, d, kept, count, NULL, NULL, 0) : efme_fail(EFME_E_NOT_FOUND, "every sample's pixels are in the other dataset");
+  efme_mem_free(d->allocator, kept);
+  efme_mem_free(d->allocator, gone);
+  return status;
 }
 
 efme_status efme_item_size(const efme_dataset *d, uint64_t index, struct efme_size *out) {
