@@ -321,6 +321,34 @@ static efme_status bad_read(efme_image **out, efme_context *c, uint64_t index, v
   return index ? EFME_E_CANCELLED : EFME_OK;
 }
 
+START_TEST(without_the_images_of_another) {
+  struct host h = {300, 9, moods, 5, 0}; /* pixels repeat after 256 samples; every third sample is in "test" */
+  efme_dataset *d = host_dataset(&h), *train = NULL, *test = NULL, *rest = NULL, *none = (efme_dataset *)1;
+  assert_ok(efme_dataset_filter(&train, d, "split", "train", 0));
+  assert_ok(efme_dataset_filter(&test, d, "split", "test", 0));
+  assert_ok(efme_dataset_without(&rest, train, test));
+  uint64_t at = 0, dropped = 0;
+  for (uint64_t i = 0; i < 300; i++) {
+    if (i % 3 == 0) continue;
+    uint64_t twin = i < 44 ? i + 256 : i >= 256 ? i - 256 : i;
+    if (twin % 3 == 0) {
+      dropped++;
+      continue;
+    }
+    ck_assert_uint_eq(sample_of(rest, at++).row, sample_of(d, i).row);
+  }
+  ck_assert(dropped > 20);
+  ck_assert_uint_eq(at, efme_dataset_count(rest));
+  ck_assert_int_eq(efme_dataset_without(&none, d, d), EFME_E_NOT_FOUND);
+  ck_assert_int_eq(efme_dataset_without(&none, d, NULL), EFME_E_ARGUMENT);
+  ck_assert_ptr_eq(none, (efme_dataset *)1);
+  efme_dataset_release(rest);
+  efme_dataset_release(test);
+  efme_dataset_release(train);
+  efme_dataset_release(d);
+}
+END_TEST
+
 START_TEST(host_mistakes) {
   efme_dataset *d = (efme_dataset *)1;
   static const char *const names[] = {"a", "b"};
@@ -388,6 +416,7 @@ int main(void) {
   tcase_add_test(t, split_subjects);
   tcase_add_test(t, a_class_of_one_subject_stays);
   tcase_add_test(t, subset_and_concat);
+  tcase_add_test(t, without_the_images_of_another);
   tcase_add_test(t, host_mistakes);
   tcase_add_test(t, questions_and_describe);
   suite_add_tcase(suite, t);
