@@ -34,7 +34,7 @@ uint32_t efme_cpu_level_best(void) {
 void efme_cpu_name(char name[64]) {
   uint32_t r[12];
   memset(name, 0, 64);
-  if (__get_cpuid_max(0x80000000u, NULL) >= 0x80000004u) {
+  if ((uint32_t)__get_cpuid_max(0x80000000u, NULL) >= 0x80000004u) {
     for (uint32_t i = 0; i < 3; i++) __get_cpuid(0x80000002u + i, &r[4 * i], &r[4 * i + 1], &r[4 * i + 2], &r[4 * i + 3]);
     char text[49];
     memcpy(text, r, 48);
