@@ -122,6 +122,7 @@ static void act_begin(struct efme_cpu_call *c) {
   c->serial = count_of(x, c->batch) < SMALL_WORK / 2;
 }
 
+/* What one image brings. */
 struct act_args {
   const float *x, *gate, *res;
   float *y;
@@ -129,20 +130,28 @@ struct act_args {
   int64_t channels;
 };
 
-/* Pixels p0 .. p1 - 1 of one channel vector; adds act(z) to *sum. */
-INLINE void act_column(const struct act_args *a, const struct norm *n, int64_t at, int lanes, int64_t p0, int64_t p1, const int act, vf *sum) {
-  vf factor = a->gate ? vget(a->gate + at, lanes) * vset(a->keep) : vset(a->keep);
-  vf s = *sum;
-  for (int64_t p = p0; p < p1; p++) {
-    int64_t i = p * a->channels + at;
-    vf v = vact(act, norm_z(n, vget(a->x + i, lanes)));
-    s += v;
-    if (!a->y) continue;
+enum { POOL_ONLY, STORE, STORE_ADD };
+
+/* `count` pixels of one channel vector, from x on; returns the sum of act(z). Everything in registers: y may alias anything. */
+INLINE vf act_column(const float *x, float *y, const float *res, int64_t channels, int64_t count, struct norm n, vf factor, int lanes,
+                     const int act, const int form) {
+  vf sum = vset(0.0f);
+  for (int64_t i = 0; i < count * channels; i += channels) {
+    vf v = vact(act, norm_z(&n, vget(x + i, lanes)));
+    sum += v;
+    if (form == POOL_ONLY) continue;
     v = v * factor;
-    if (a->res) v += vget(a->res + i, lanes);
-    vput(a->y + i, v, lanes);
+    if (form == STORE_ADD) v += vget(res + i, lanes);
+    vput(y + i, v, lanes);
   }
-  *sum = s;
+  return sum;
+}
+
+INLINE vf act_form(const struct act_args *a, int64_t first, int64_t count, struct norm n, vf factor, int lanes, const int act) {
+  const float *x = a->x + first;
+  if (!a->y) return act_column(x, NULL, NULL, a->channels, count, n, factor, lanes, act, POOL_ONLY);
+  if (!a->res) return act_column(x, a->y + first, NULL, a->channels, count, n, factor, lanes, act, STORE);
+  return act_column(x, a->y + first, a->res + first, a->channels, count, n, factor, lanes, act, STORE_ADD);
 }
 
 INLINE void act_image(const struct efme_cpu_call *c, const struct act_args *a, int64_t p0, int64_t p1, int64_t v0, int64_t v1, float *pool,
@@ -156,11 +165,12 @@ INLINE void act_image(const struct efme_cpu_call *c, const struct act_args *a, i
     int64_t run = EFME_MAX(EFME_MIN(4096 / channels, (int64_t)RUN), (int64_t)4);
     for (int64_t p = p0; p < p1; p += run)
       for (int64_t v = b0; v < b1; v++) {
-        int lanes = (int)EFME_MIN(channels - v * VL, (int64_t)VL);
-        struct norm n = norm_load(f32(c, EFME_T_STAT), f32(c, EFME_T_GAMMA), f32(c, EFME_T_BETA), channels, v * VL, lanes);
-        vf sum = vset(0.0f);
-        if (lanes == VL) act_column(a, &n, v * VL, VL, p, EFME_MIN(p + run, p1), act, &sum);
-        else act_column(a, &n, v * VL, lanes, p, EFME_MIN(p + run, p1), act, &sum);
+        int64_t at = v * VL, count = EFME_MIN(run, p1 - p);
+        int lanes = (int)EFME_MIN(channels - at, (int64_t)VL);
+        struct norm n = norm_load(f32(c, EFME_T_STAT), f32(c, EFME_T_GAMMA), f32(c, EFME_T_BETA), channels, at, lanes);
+        vf factor = a->gate ? vget(a->gate + at, lanes) * vset(a->keep) : vset(a->keep), sum;
+        if (lanes == VL) sum = act_form(a, p * channels + at, count, n, factor, VL, act);
+        else sum = act_form(a, p * channels + at, count, n, factor, lanes, act);
         if (pool) vadd_double(sums + (v - b0) * VL, sum);
       }
     for (int64_t k = b0 * VL; pool && k < EFME_MIN(b1 * VL, channels); k++) pool[k] = (float)(sums[k - b0 * VL] / (double)pixels);

@@ -40,15 +40,15 @@ INLINE struct factors factors_of(const struct efme_cpu_call *c, int64_t image, i
   return f;
 }
 
-/* Rows m0 .. m1 - 1 of one image, one channel vector. */
-INLINE void reduce_run(const float *x, const float *dy, int64_t channels, int64_t m0, int64_t m1, const struct norm *n, const struct factors *f,
-                       int lanes, const int act, vf *s1, vf *s2) {
-  vf a = *s1, b = *s2;
-  for (int64_t m = m0; m < m1; m++) {
-    vf d = vget(x + m * channels, lanes) - n->mean, z = vfma(d, n->a, n->beta);
-    vf dz = norm_dz(act, z, vget(dy + m * channels, lanes), f->factor, f->share);
+/* `count` rows of one image, one channel vector. */
+INLINE void reduce_run(const float *x, const float *dy, int64_t channels, int64_t count, struct norm n, struct factors f, int lanes,
+                       const int act, vf *s1, vf *s2) {
+  vf a = vset(0.0f), b = vset(0.0f);
+  for (int64_t i = 0; i < count * channels; i += channels) {
+    vf d = vget(x + i, lanes) - n.mean, z = vfma(d, n.a, n.beta);
+    vf dz = norm_dz(act, z, vget(dy + i, lanes), f.factor, f.share);
     a += dz;
-    b = vfma(dz, d * n->rstd, b);
+    b = vfma(dz, d * n.rstd, b);
   }
   *s1 = a;
   *s2 = b;
@@ -62,12 +62,12 @@ INLINE void reduce_rows(const struct efme_cpu_call *c, int64_t m0, int64_t m1, i
     for (int64_t v = v0; v < v1; v++) {
       int64_t at = v * VL;
       int lanes = (int)EFME_MIN(channels - at, (int64_t)VL);
-      const float *x = f32(c, EFME_T_X) + at, *dy = f32(c, EFME_T_DY) + at;
+      const float *x = f32(c, EFME_T_X) + m * channels + at, *dy = f32(c, EFME_T_DY) + m * channels + at;
       struct norm n = norm_load(f32(c, EFME_T_STAT), f32(c, EFME_T_GAMMA), f32(c, EFME_T_BETA), channels, at, lanes);
       struct factors f = factors_of(c, image, channels, at, lanes, keep);
-      vf s1 = vset(0.0f), s2 = vset(0.0f);
-      if (lanes == VL) reduce_run(x, dy, channels, m, end, &n, &f, VL, act, &s1, &s2);
-      else reduce_run(x, dy, channels, m, end, &n, &f, lanes, act, &s1, &s2);
+      vf s1, s2;
+      if (lanes == VL) reduce_run(x, dy, channels, end - m, n, f, VL, act, &s1, &s2);
+      else reduce_run(x, dy, channels, end - m, n, f, lanes, act, &s1, &s2);
       vadd_double(t1 + at, s1);
       vadd_double(t2 + at, s2);
     }
@@ -121,13 +121,13 @@ static void split_begin(struct efme_cpu_call *c, int64_t most) {
 static void dx_begin(struct efme_cpu_call *c) { split_begin(c, pixels_of(shape(c, EFME_T_X))); }
 static void gate_begin(struct efme_cpu_call *c) { split_begin(c, ceil_div(shape(c, EFME_T_X)->c, 2 * VL)); }
 
-INLINE void dx_run(const float *x, const float *dy, float *dx, int64_t channels, int64_t rows, const struct norm *n, const struct factors *f,
-                   vf s0, vf s1, int lanes, const int act, const int fixed) {
-  for (int64_t m = 0; m < rows; m++) {
-    vf d = vget(x + m * channels, lanes) - n->mean, z = vfma(d, n->a, n->beta);
-    vf dz = norm_dz(act, z, vget(dy + m * channels, lanes), f->factor, f->share);
-    if (!fixed) dz -= vfma(d * n->rstd, s1, s0);
-    vput(dx + m * channels, n->a * dz, lanes);
+INLINE void dx_run(const float *x, const float *dy, float *dx, int64_t channels, int64_t count, struct norm n, struct factors f, vf s0, vf s1,
+                   int lanes, const int act, const int fixed) {
+  for (int64_t i = 0; i < count * channels; i += channels) {
+    vf d = vget(x + i, lanes) - n.mean, z = vfma(d, n.a, n.beta);
+    vf dz = norm_dz(act, z, vget(dy + i, lanes), f.factor, f.share);
+    if (!fixed) dz -= vfma(d * n.rstd, s1, s0);
+    vput(dx + i, n.a * dz, lanes);
   }
 }
 
@@ -152,8 +152,8 @@ INLINE void dx_pixels(const struct efme_cpu_call *c, int64_t image, int64_t p0, 
       struct norm n = norm_load(f32(c, EFME_T_STAT), f32(c, EFME_T_GAMMA), f32(c, EFME_T_BETA), channels, at, lanes);
       struct factors f = factors_of(c, image, channels, at, lanes, keep);
       vf s0 = fixed ? vset(0.0f) : mean_of(sums + at, lanes, rows), s1 = fixed ? vset(0.0f) : mean_of(sums + channels + at, lanes, rows);
-      if (lanes == VL) dx_run(px, dy, f32(c, EFME_T_DX) + i, channels, count, &n, &f, s0, s1, VL, act, fixed);
-      else dx_run(px, dy, f32(c, EFME_T_DX) + i, channels, count, &n, &f, s0, s1, lanes, act, fixed);
+      if (lanes == VL) dx_run(px, dy, f32(c, EFME_T_DX) + i, channels, count, n, f, s0, s1, VL, act, fixed);
+      else dx_run(px, dy, f32(c, EFME_T_DX) + i, channels, count, n, f, s0, s1, lanes, act, fixed);
     }
 }
 
