@@ -6,16 +6,16 @@
  *           missing columns zero. TRANSPOSED: W is stored [N][K].
  *
  * Where a descriptor brings W and no P, phase 0 packs it into the program's scratch. X is read in place; with a gate, or
- * as a convolution, a few rows at a time are first made ready on the stack. A task is a block of rows by a range of
+ * as a convolution (window.h), a few rows at a time are first made ready on the stack. A task is a block of rows by a range of
  * panels: every output has one sum over k in ascending order, so the cut may follow the number of threads. */
 #include "cpu/isa/tile.h"
+#include "cpu/isa/window.h"
 
 TILES(TILE_MUL)
 static const tile_mul_fn tile_mul[TILE_M][TILE_V] = TILE_TABLE(tile_mul);
 
 enum { V_M, V_K, V_N, V_ROWS, V_ROW_BLOCKS, V_PANEL_BLOCKS, V_PACK }; /* call.v of MATMUL and CONV */
 
-#define STAGE_FLOATS EFME_CPU_MAX_WINDOW /* the stack buffer for prepared rows: 48 KB */
 #define STAGE_K 1024       /* with a gate: so many k at a time */
 
 /* ---- panels ---- */
@@ -190,48 +190,20 @@ static void conv_begin(struct efme_cpu_call *c) {
   c->count[1] = (uint32_t)(images_of(y, c->batch) * y->h);
 }
 
-static void conv_needs(const struct efme_op *op, uint32_t max_batch, struct efme_cpu_needs *needs) { product_needs(op, max_batch, needs); }
-
-/* One row of X under the outputs x0 .. x0 + count - 1, normalised, zero outside the image: (count - 1) stride + kw pixels. */
-static void stage_row(const struct efme_cpu_call *c, float *out, int64_t image, int64_t iy, int64_t x0, int64_t pixels) {
-  const struct efme_tensor *x = shape(c, EFME_T_X);
-  const float *scale = f32(c, EFME_T_SCALE), *shift = f32(c, EFME_T_SHIFT);
-  int64_t channels = x->c, ix0 = x0 * c->op->stride - c->op->pad_left;
-  int64_t first = EFME_MIN(EFME_MAX(-ix0, (int64_t)0), pixels), last = EFME_MAX(EFME_MIN(x->w - ix0, pixels), first);
-  if (iy < 0 || iy >= x->h) first = last = pixels;
-  memset(out, 0, (size_t)(first * channels) * sizeof *out);
-  memset(out + last * channels, 0, (size_t)((pixels - last) * channels) * sizeof *out);
-  if (first == last) return;
-  const float *in = f32(c, EFME_T_X) + ((image * x->h + iy) * x->w + ix0) * channels;
-  if (!scale && !shift) {
-    memcpy(out + first * channels, in + first * channels, (size_t)((last - first) * channels) * sizeof *out);
-    return;
-  }
-  for (int64_t i = first; i < last; i++)
-    for (int64_t j = 0; j < channels; j++) {
-      float value = in[i * channels + j];
-      if (scale) value *= scale[j];
-      out[i * channels + j] = shift ? value + shift[j] : value;
-    }
-}
-
 static void conv_task(const struct efme_cpu_call *c, uint32_t index) {
   const struct efme_op *op = c->op;
   const struct efme_tensor *y = shape(c, EFME_T_Y);
-  int64_t channels = shape(c, EFME_T_X)->c, k = c->v[V_K], image = index / y->h, oy = index % y->h;
-  float stage[STAGE_FLOATS] __attribute__((aligned(64))), tile[TILE_M * TILE_N] __attribute__((aligned(64)));
-  /* so many outputs at a time that kh rows fit the buffer */
-  int64_t fit = STAGE_FLOATS / (op->kh * channels), step = EFME_MAX((fit - op->kw) / op->stride + 1, (int64_t)1);
-  step = step > TILE_M ? step / TILE_M * TILE_M : step;
-  for (int64_t x0 = 0; x0 < y->w; x0 += step) {
-    int64_t count = EFME_MIN(step, y->w - x0), pixels = (count - 1) * op->stride + op->kw, line = pixels * channels;
-    for (int64_t ky = 0; ky < op->kh; ky++) stage_row(c, stage + ky * line, image, oy * op->stride + ky - op->pad_top, x0, pixels);
+  float stage[WINDOW_FLOATS] __attribute__((aligned(64))), tile[TILE_M * TILE_N] __attribute__((aligned(64)));
+  struct window w;
+  window_open(&w, c);
+  int64_t k = c->v[V_K], outputs = window_outputs(&w, TILE_M), step = op->stride * w.channels;
+  for (int64_t x0 = 0; x0 < y->w; x0 += outputs) {
+    int64_t count = EFME_MIN(outputs, y->w - x0), line = window_rows(&w, stage, index / y->h, index % y->h, x0, count);
     for (int64_t p = 0; p < panels_of(c->v[V_N]); p++) {
       int nv = (int)panel_vectors(c->v[V_N], p);
       for (int64_t x = 0; x < count; x += TILE_M) {
         int rows = (int)EFME_MIN(count - x, (int64_t)TILE_M);
-        tile_mul[rows - 1][nv - 1](stage + x * op->stride * channels, op->stride * channels, op->kh, line, op->kw * channels,
-                                   product_packed(c) + p * TILE_N * k, tile, 0);
+        tile_mul[rows - 1][nv - 1](stage + x * step, step, op->kh, line, op->kw * w.channels, product_packed(c) + p * TILE_N * k, tile, 0);
         finish_tile(c, tile, index * (int64_t)y->w + x0 + x, rows, p, nv);
       }
     }
@@ -241,6 +213,6 @@ static void conv_task(const struct efme_cpu_call *c, uint32_t index) {
 EFME_TABLE(gemm) = {
     {EFME_OP_PACK, pack_needs, pack_begin, {pack_task}},
     {EFME_OP_MATMUL, product_needs, matmul_begin, {product_pack, matmul_task}},
-    {EFME_OP_CONV, conv_needs, conv_begin, {product_pack, conv_task}},
+    {EFME_OP_CONV, product_needs, conv_begin, {product_pack, conv_task}},
     {0, NULL, NULL, {NULL}},
 };

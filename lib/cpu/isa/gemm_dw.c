@@ -1,15 +1,11 @@
-/* Weight gradients of dense products: MATMUL_DW  DW[K,N] += (X GATE)^T DY;  DB[N] += column sums of DY
- *                                     CONV_DW    DW[K,N] += windows(X SCALE + SHIFT)^T DY,  K = kh kw C
+/* MATMUL_DW: DW[K,N] += (X GATE)^T DY;  DB[N] += column sums of DY.
  *
  * The sum runs over M rows, up to 200 000, while DW is small. M is walked in chunks that stay in the second cache; a chunk's
  * sum of a tile is made in float registers (at most 512 terms) and added to the running sum. Where DW is small (under 64
  * KB) M is also cut into at most 16 groups whose running sums lie in WS and are merged in index order, in double; where it is
  * large, tasks are ranges of K and add into DW itself. Everything about the cut follows from M, K and N alone.
- * With a gate, or as a convolution, a chunk's rows of the left matrix are first made ready, in WS: one area a task. */
-#include "cpu/isa/tile.h"
-
-TILES(TILE_OUTER)
-static const tile_outer_fn tile_outer[TILE_M][TILE_V] = TILE_TABLE(tile_outer);
+ * With a gate a chunk's rows of the left matrix are first multiplied by it, in WS: one area a task. */
+#include "cpu/isa/outer.h"
 
 struct cut {
   int64_t m, k, n;
@@ -26,14 +22,12 @@ struct cut {
 static struct cut cut_groups(const struct efme_op *op, uint32_t batch, int64_t groups) {
   const struct efme_tensor *x = &op->t[EFME_T_X], *dy = &op->t[EFME_T_DY];
   struct cut s = {images_of(dy, batch) * pixels_of(dy), x->c, dy->c, 0, 1, 1, 0, 0};
-  int conv = op->kind == EFME_OP_CONV_DW;
-  if (conv) s.k *= (int64_t)op->kh * op->kw;
   int64_t tiles = ceil_div(s.k, TILE_M);
   s.chunk = EFME_MAX(EFME_MIN(49152 / (s.k + s.n), (int64_t)512), (int64_t)32);
   if (s.k * s.n <= PARTIAL_LIMIT) s.groups = groups ? groups : EFME_MIN(ceil_div(s.m, s.chunk), (int64_t)GROUPS);
   s.ranges = EFME_MIN(tiles, ceil_div(GROUPS, s.groups));
   s.ldc = round_up(s.n, VL);
-  if (conv || op->t[EFME_T_GATE].arena != EFME_ARENA_NONE) s.staged = s.chunk * ceil_div(tiles, s.ranges) * TILE_M;
+  if (op->t[EFME_T_GATE].arena != EFME_ARENA_NONE) s.staged = s.chunk * ceil_div(tiles, s.ranges) * TILE_M;
   return s;
 }
 
@@ -71,40 +65,7 @@ static void stage_gated(const struct efme_cpu_call *c, float *out, int64_t width
   }
 }
 
-static void stage_window(const struct efme_cpu_call *c, float *out, int64_t width, int64_t m0, int64_t m1, int64_t k0, int64_t k1) {
-  const struct efme_op *op = c->op;
-  const struct efme_tensor *x = shape(c, EFME_T_X), *dy = shape(c, EFME_T_DY);
-  const float *scale = f32(c, EFME_T_SCALE), *shift = f32(c, EFME_T_SHIFT);
-  for (int64_t m = m0; m < m1; m++, out += width) {
-    int64_t ox = m % dy->w, oy = m / dy->w % dy->h, image = m / dy->w / dy->h;
-    int64_t channel = k0 % x->c, kx = k0 / x->c % op->kw, ky = k0 / x->c / op->kw;
-    for (int64_t i = k0; i < k1; i++) {
-      int64_t iy = oy * op->stride + ky - op->pad_top, ix = ox * op->stride + kx - op->pad_left;
-      float value = 0;
-      if (iy >= 0 && iy < x->h && ix >= 0 && ix < x->w) {
-        value = f32(c, EFME_T_X)[((image * x->h + iy) * x->w + ix) * x->c + channel];
-        if (scale) value *= scale[channel];
-        if (shift) value += shift[channel];
-      }
-      out[i - k0] = value;
-      if (++channel == x->c) {
-        channel = 0;
-        if (++kx == op->kw) kx = 0, ky++;
-      }
-    }
-  }
-}
-
 /* ---- one chunk ---- */
-INLINE void add_tile(float *c, int64_t ldc, const float *tile, int rows, int nv, int64_t n0, int64_t n) {
-  for (int r = 0; r < rows; r++)
-    for (int v = 0; v < nv; v++) {
-      int lanes = (int)EFME_MIN(n - n0 - v * VL, (int64_t)VL);
-      float *to = c + r * ldc + n0 + v * VL;
-      vput(to, vget(to, lanes) + vload(tile + (r * nv + v) * VL), lanes);
-    }
-}
-
 /* C[k0..k1)[0..n) += sum over the chunk's rows; a is at row m0, column k0. */
 static void chunk_sum(const struct cut *s, const float *a, int64_t lda, const float *b, int64_t rows, int64_t k0, int64_t k1, float *c,
                       int64_t ldc, int64_t columns) {
@@ -136,8 +97,7 @@ static void dw_task(const struct efme_cpu_call *c, uint32_t index) {
   for (int64_t chunk = c0; chunk < c1; chunk++) {
     int64_t m0 = chunk * s.chunk, m1 = EFME_MIN(m0 + s.chunk, s.m);
     const float *a = stage, *b = f32(c, EFME_T_DY) + m0 * s.n;
-    if (c->op->kind == EFME_OP_CONV_DW) stage_window(c, stage, width, m0, m1, k0, k1);
-    else if (stage) stage_gated(c, stage, width, m0, m1, k0, k1);
+    if (stage) stage_gated(c, stage, width, m0, m1, k0, k1);
     else a = f32(c, EFME_T_X) + m0 * s.k + k0;
     chunk_sum(&s, a, stage ? width : s.k, b, m1 - m0, k0, k1, sum, ldc, columns);
   }
@@ -147,15 +107,7 @@ static void dw_task(const struct efme_cpu_call *c, uint32_t index) {
 static void dw_merge(const struct efme_cpu_call *c, uint32_t index) {
   struct cut s = cut_of(c->op, c->batch);
   int64_t k0 = index * (int64_t)TILE_M, k1 = EFME_MIN(k0 + TILE_M, s.k);
-  for (int64_t k = k0; k < k1; k++)
-    for (int64_t n = 0; n < s.n; n += VL) {
-      int lanes = (int)EFME_MIN(s.n - n, (int64_t)VL);
-      double sum[VL] = {0};
-      float total[VL], *to = f32(c, EFME_T_DW) + k * s.n + n;
-      for (int64_t g = 0; g < s.groups; g++) vadd_double(sum, vload(f32(c, EFME_T_WS) + (g * s.k + k) * s.ldc + n));
-      for (int i = 0; i < VL; i++) total[i] = (float)sum[i];
-      vput(to, vget(to, lanes) + vload(total), lanes);
-    }
+  for (int64_t k = k0; k < k1; k++) merge_row(f32(c, EFME_T_DW), f32(c, EFME_T_WS), s.groups, s.k, s.ldc, s.n, k);
 }
 
 /* DB += column sums: float lanes over 16 rows, then double. */
@@ -177,6 +129,5 @@ static void db_task(const struct efme_cpu_call *c, uint32_t index) {
 
 EFME_TABLE(gemm_dw) = {
     {EFME_OP_MATMUL_DW, dw_needs, dw_begin, {dw_task, dw_merge, db_task}},
-    {EFME_OP_CONV_DW, dw_needs, dw_begin, {dw_task, dw_merge, db_task}},
     {0, NULL, NULL, {NULL}},
 };
