@@ -2,7 +2,7 @@
  * its own state, so one handle may serve any number of runs at once.
  *
  * t counts the steps of one phase from 1; g is the gradient of loss and penalty; s is the learning rate of the step.
- *   ADAM     m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; w -= s sqrt(1-b2^t)/(1-b1^t) m / (sqrt(v) + eps)      (Keras' form of Kingma and Ba, 2015)
+ *   ADAM     m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; w -= s sqrt(1-b2^t)/(1-b1^t) m / (sqrt(v) + eps)   (Keras' form; Kingma, Ba 2015)
  *   ADAMW    as ADAM, before it w -= s weight_decay w                                                   (Loshchilov and Hutter, 2019)
  *   SGD      v = momentum v - s g; w += v                                                              (Keras' form)
  *   RMSPROP  v = rho v + (1-rho) g^2; w -= s g / (sqrt(v) + eps)

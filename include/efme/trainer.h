@@ -21,7 +21,9 @@ typedef struct efme_trainer efme_trainer;
 typedef enum efme_bn_mode { EFME_BN_FIXED = 0, EFME_BN_UPDATE = 1 } efme_bn_mode;
 typedef enum efme_scope { EFME_SCOPE_ALL = 0, EFME_SCOPE_HEAD = 1 } efme_scope;
 
-/* Sums over the ranks of a group, in rank order; the effective batch is ranks x batch, BN statistics stay local. */
+/* Several processes that train one network. Every rank is given the same datasets and recipe; a step's batch of ranks x batch samples is
+ * cut into slices in rank order, gradients are weighted by their slice and summed by allreduce. BN statistics of a batch stay local, the
+ * moving ones are averaged at each epoch's end. A cancel on one rank stops all at the same step. */
 typedef struct efme_collectives {
   size_t struct_size;
   uint32_t rank, ranks;
@@ -53,8 +55,9 @@ typedef struct efme_train_options {
   float scale;               /* factor in 1 +- this */
   float shift;               /* fraction of the side, +- */
   float ema_decay;           /* 0: none; else validation and result use the averaged weights */
-  uint32_t feature_variants; /* head phases with frozen trunk: V fixed augmentations of each image (variant 0 is plain), features computed once; 0: a fresh
-                                augmentation every epoch, trunk run every time */
+  uint32_t feature_variants; /* head phases with frozen trunk: V fixed augmentations of each image (variant 0 is plain), features computed
+                                once; epoch e, counted over all phases, uses variant e mod V. 0: a fresh augmentation every epoch, trunk
+                                run every time */
   uint32_t log_every;        /* progress every this many steps, 0: at most four times a second */
   const efme_collectives *collectives; /* NULL: alone */
 } efme_train_options;
@@ -73,14 +76,16 @@ typedef struct efme_phase {
 #define EFME_PHASE_INIT { sizeof(efme_phase), EFME_SCOPE_ALL, 1, 0, 0, NULL }
 
 /* Presets, each a starting point to change:
- *   "paper-pretrain"  5 x (head lr 1e-3, all lr 1e-4), 100 epochs, patience 10, batch 16, BN fixed, focal loss (.27 .35 .38), flip and brightness
- *   "paper-transfer"  5 x head (15 epochs, patience 2, lr 1e-3), then 5 x all (20 epochs, patience 2, lr 1e-4, time decay 1e-6), batch 16, BN fixed
- *   "scratch"         all layers, BN updating, drop-connect 0.2, 20 epochs, batch 32, Adam 2e-3 with one epoch of warm-up and cosine, flip, brightness,
- *                     contrast, rotation 10, scale .1, shift .08, cross-entropy, no penalty, no early stopping (the paper's penalty and
- *                     focal loss keep a network without ImageNet weights from learning: measured, docs/training.md)
+ *   "paper-pretrain"  5 x (head lr 1e-3, all lr 1e-4), 100 epochs, patience 10, batch 16, BN fixed, focal loss (.27 .35 .38), flip and
+ *                     brightness
+ *   "paper-transfer"  5 x head (15 epochs, patience 2, lr 1e-3), then 5 x all (20 epochs, patience 2, lr 1e-4, time decay 1e-6), else as
+ *                     "paper-pretrain"
+ *   "scratch"         all layers, BN updating, drop-connect 0.2, 20 epochs, batch 32, Adam 2e-3 with one epoch of warm-up and cosine, flip,
+ *                     brightness, contrast, rotation 10, scale .1, shift .08, cross-entropy, no penalty, no early stopping (the paper's penalty
+ *                     and focal loss keep a network without ImageNet weights from learning: measured, docs/training.md)
  *   "head"            head only on cached features, 30 epochs, patience 5, lr 1e-3, loss and augmentation of "scratch"
  *   "fine-tune"       all layers for 3 epochs, BN fixed, lr 1e-4, loss and augmentation of "scratch"
- * The alpha of the three-class presets is used only where the classes are negative, positive, surprise. Warm-up of "scratch" is set when the number of steps is known. */
+ * The alpha of the paper's presets is used only where the classes are negative, positive, surprise. */
 EFME_API efme_status efme_recipe_create(efme_recipe **out, efme_context *context, const char *preset);
 EFME_API efme_recipe *efme_recipe_retain(efme_recipe *recipe);
 EFME_API void efme_recipe_release(efme_recipe *recipe);
@@ -119,10 +124,12 @@ EFME_API efme_status efme_trainer_create(efme_trainer **out, efme_model *model, 
                                          const efme_dataset *validation);
 EFME_API efme_trainer *efme_trainer_retain(efme_trainer *trainer);
 EFME_API void efme_trainer_release(efme_trainer *trainer);
-/* A checkpoint is written to path after every `seconds` (0: 60), at each epoch's end and on cancel, atomically. If path exists the run resumes from it,
- * bit-identically; EFME_E_MISMATCH, naming the field, where it belongs to other data, options or start weights. Before run only. */
+/* A checkpoint is written to path after every `seconds` (0: 60), at each epoch's end and on cancel, atomically. If path exists the run
+ * resumes from it, bit-identically; EFME_E_MISMATCH, naming the field, where it belongs to other data, options or start weights. Before
+ * run only. */
 EFME_API efme_status efme_trainer_set_checkpoint(efme_trainer *trainer, const char *path, double seconds);
-/* Trains to the end of the last phase. CANCELLED: run may be called again and goes on. NUMERIC: names the step; the last good weights are kept. */
+/* Trains to the end of the last phase. CANCELLED: run may be called again and goes on. NUMERIC: names the step; the weights of that epoch's
+ * start are kept, and run answers STATE from then on. */
 EFME_API efme_status efme_trainer_run(efme_trainer *trainer, efme_train_progress_fn progress, void *user);
 /* A new model with the weights so far and provenance extended by the training and validation data. */
 EFME_API efme_status efme_trainer_model(efme_model **out, const efme_trainer *trainer);

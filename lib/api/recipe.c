@@ -7,7 +7,8 @@
 static const struct efme_allocator *allocator(const efme_recipe *r) { return efme_context_allocator(r->context); }
 
 static efme_status append_phase(efme_recipe *r, const efme_phase *phase) {
-  efme_status status = efme_mem_grow(allocator(r), (void **)&r->phases, &r->phase_capacity, r->phase_count + 1, sizeof *r->phases, "phases of a recipe");
+  efme_status status =
+      efme_mem_grow(allocator(r), (void **)&r->phases, &r->phase_capacity, r->phase_count + 1, sizeof *r->phases, "phases of a recipe");
   if (status) return status;
   r->phases[r->phase_count] = *phase;
   efme_optimizer_retain(phase->optimizer);
@@ -36,7 +37,8 @@ static efme_status take_options(efme_recipe *r, const efme_train_options *o) {
   }
   efme_collectives collectives = {0};
   if (o->collectives) {
-    efme_status status = efme_options_load(&collectives, sizeof collectives, o->collectives, &(efme_collectives){.struct_size = sizeof collectives}, "efme_collectives");
+    efme_status status = efme_options_load(&collectives, sizeof collectives, o->collectives,
+                                           &(efme_collectives){.struct_size = sizeof collectives}, "efme_collectives");
     if (status) {
       efme_mem_free(allocator(r), alpha);
       return status;
@@ -54,9 +56,12 @@ static efme_status take_options(efme_recipe *r, const efme_train_options *o) {
 }
 
 efme_status efme_recipe_create(efme_recipe **out, efme_context *context, const char *preset) {
-  if (!out || !context || !preset) return efme_fail(EFME_E_ARGUMENT, "efme_recipe_create: %s is NULL", !out ? "out" : !context ? "context" : "preset");
+  if (!out || !context || !preset)
+    return efme_fail(EFME_E_ARGUMENT, "efme_recipe_create: %s is NULL", !out ? "out" : !context ? "context" : "preset");
   const struct efme_preset *p = efme_preset_find(preset);
-  if (!p) return efme_fail(EFME_E_NOT_FOUND, "efme_recipe_create: no preset '%s'; there are paper-pretrain, paper-transfer, scratch, head, fine-tune", preset);
+  if (!p)
+    return efme_fail(EFME_E_NOT_FOUND,
+                     "efme_recipe_create: no preset '%s'; there are paper-pretrain, paper-transfer, scratch, head, fine-tune", preset);
   efme_recipe *r = efme_mem_calloc(efme_context_allocator(context), 1, sizeof *r, "recipe");
   if (!r) return EFME_E_NOMEM;
   atomic_init(&r->references, 1);
@@ -131,7 +136,8 @@ uint32_t efme_recipe_phase_count(const efme_recipe *recipe) { return recipe ? (u
 
 efme_status efme_recipe_get_phase(const efme_recipe *recipe, uint32_t index, efme_phase *out) {
   if (!recipe) return efme_fail(EFME_E_ARGUMENT, "efme_recipe_get_phase: recipe is NULL");
-  if (index >= recipe->phase_count) return efme_fail(EFME_E_ARGUMENT, "efme_recipe_get_phase: index %u, the recipe has %zu phases", index, recipe->phase_count);
+  if (index >= recipe->phase_count)
+    return efme_fail(EFME_E_ARGUMENT, "efme_recipe_get_phase: index %u, the recipe has %zu phases", index, recipe->phase_count);
   return efme_struct_store(out, &recipe->phases[index], sizeof recipe->phases[index], "efme_phase");
 }
 
@@ -163,8 +169,8 @@ efme_status efme_recipe_describe(const efme_recipe *recipe, char **out) {
   efme_text_add(&t, "\n  },\n  \"phases\": [");
   for (size_t i = 0; i < recipe->phase_count; i++) {
     const efme_phase *p = &recipe->phases[i];
-    efme_text_printf(&t, "%s\n    {\"scope\": \"%s\", \"epochs\": %u, \"patience\": %u, \"restore_best\": %u, \"optimizer\": {", i ? "," : "",
-                     p->scope == EFME_SCOPE_HEAD ? "head" : "all", p->epochs, p->patience, p->restore_best);
+    efme_text_printf(&t, "%s\n    {\"scope\": \"%s\", \"epochs\": %u, \"patience\": %u, \"restore_best\": %u, \"optimizer\": {",
+                     i ? "," : "", p->scope == EFME_SCOPE_HEAD ? "head" : "all", p->epochs, p->patience, p->restore_best);
     efme_optimizer_options_json(&t, &p->optimizer->options);
     efme_text_add(&t, "}}");
   }

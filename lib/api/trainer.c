@@ -13,7 +13,8 @@ efme_status efme_trainer_create(efme_trainer **out, efme_model *model, const efm
 }
 
 efme_status efme_trainer_set_checkpoint(efme_trainer *trainer, const char *path, double seconds) {
-  if (!trainer || !path || !*path) return efme_fail(EFME_E_ARGUMENT, "efme_trainer_set_checkpoint: %s", !trainer ? "trainer is NULL" : "path is NULL or empty");
+  if (!trainer || !path || !*path)
+    return efme_fail(EFME_E_ARGUMENT, "efme_trainer_set_checkpoint: %s", !trainer ? "trainer is NULL" : "path is NULL or empty");
   if (!(seconds >= 0.0 && seconds <= 1e9)) return efme_fail(EFME_E_ARGUMENT, "efme_trainer_set_checkpoint: seconds must be 0 .. 1e9");
   if (trainer->begun || trainer->running) return efme_fail(EFME_E_STATE, "efme_trainer_set_checkpoint: the run has begun");
   char *copy = efme_mem_strdup(trainer->allocator, path);

@@ -35,10 +35,8 @@ static size_t string_find(char *const *items, size_t count, const char *s, int *
       *found = 1;
       return mid;
     }
-    if (order < 0)
-      low = mid + 1;
-    else
-      high = mid;
+    if (order < 0) low = mid + 1;
+    else high = mid;
   }
   return low;
 }
@@ -89,7 +87,8 @@ static void sort_hashes(uint64_t *v, size_t count) {
 
 efme_status efme_provenance_add_contents(struct efme_provenance *p, const uint64_t *hashes, size_t count) {
   if (count > SIZE_MAX - p->content_count) return efme_fail(EFME_E_LIMIT, "provenance: %zu content hashes", count);
-  efme_status status = efme_mem_grow(&p->allocator, (void **)&p->contents, &p->content_capacity, p->content_count + count, sizeof *p->contents, "provenance");
+  efme_status status = efme_mem_grow(&p->allocator, (void **)&p->contents, &p->content_capacity, p->content_count + count,
+                                     sizeof *p->contents, "provenance");
   if (status) return status;
   size_t n = p->content_count, kept = 0;
   for (size_t i = 0; i < count; i++)
@@ -140,10 +139,8 @@ int efme_provenance_has_content(const struct efme_provenance *p, uint64_t hash) 
   while (low < high) {
     size_t mid = low + (high - low) / 2;
     if (p->contents[mid] == hash) return 1;
-    if (p->contents[mid] < hash)
-      low = mid + 1;
-    else
-      high = mid;
+    if (p->contents[mid] < hash) low = mid + 1;
+    else high = mid;
   }
   return 0;
 }
@@ -167,12 +164,9 @@ static void write_string(struct efme_text *t, char tag, const char *s) {
   char head[2] = {tag, ' '};
   efme_text_add_n(t, head, 2);
   for (; *s; s++) {
-    if (*s == '\\')
-      efme_text_add_n(t, "\\\\", 2);
-    else if (*s == '\n')
-      efme_text_add_n(t, "\\n", 2);
-    else
-      efme_text_add_n(t, s, 1);
+    if (*s == '\\') efme_text_add_n(t, "\\\\", 2);
+    else if (*s == '\n') efme_text_add_n(t, "\\n", 2);
+    else efme_text_add_n(t, s, 1);
   }
   efme_text_add_n(t, "\n", 1);
 }
@@ -228,10 +222,8 @@ static efme_status parse_string(struct efme_provenance *p, char tag, const char 
     if (c == '\0') status = efme_fail(EFME_E_FORMAT, "provenance: a NUL inside a name");
     if (c == '\\') {
       c = i + 1 < n ? s[++i] : '\0';
-      if (c == 'n')
-        c = '\n';
-      else if (c != '\\')
-        status = efme_fail(EFME_E_FORMAT, "provenance: a backslash that escapes nothing");
+      if (c == 'n') c = '\n';
+      else if (c != '\\') status = efme_fail(EFME_E_FORMAT, "provenance: a backslash that escapes nothing");
     }
     plain[size++] = c;
   }
@@ -251,12 +243,9 @@ static efme_status parse_lines(struct efme_provenance *p, const char *text, size
     if (!end) return efme_fail(EFME_E_FORMAT, "provenance: the last line has no end");
     size_t n = (size_t)(end - text);
     efme_status status;
-    if (n >= 2 && text[1] == ' ' && (text[0] == 'd' || text[0] == 's'))
-      status = parse_string(p, text[0], text + 2, n - 2);
-    else if (n >= 2 && text[0] == 'h' && text[1] == ' ')
-      status = parse_hashes(p, text + 2, n - 2);
-    else
-      status = efme_fail(EFME_E_FORMAT, "provenance: a line of an unknown kind");
+    if (n >= 2 && text[1] == ' ' && (text[0] == 'd' || text[0] == 's')) status = parse_string(p, text[0], text + 2, n - 2);
+    else if (n >= 2 && text[0] == 'h' && text[1] == ' ') status = parse_hashes(p, text + 2, n - 2);
+    else status = efme_fail(EFME_E_FORMAT, "provenance: a line of an unknown kind");
     if (status) return status;
     text = end + 1;
     size -= n + 1;

@@ -11,7 +11,7 @@
 
 struct efme_provenance {
   struct efme_allocator allocator;
-  int known; /* 1: all that these weights saw stands here; 0: they come from elsewhere */
+  int known;                   /* 1: all that these weights saw stands here; 0: they come from elsewhere */
   char **datasets, **subjects; /* in byte order */
   uint64_t *contents;          /* rising */
   size_t dataset_count, subject_count, content_count;

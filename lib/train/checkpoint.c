@@ -60,7 +60,8 @@ static void put_history(struct writer *w, const struct efme_trainer *t) {
   }
   for (size_t i = 0; i < t->history_count; i++) {
     const efme_epoch *e = &t->history[i];
-    lines[i] = (struct history_line){e->phase, e->epoch, e->best, 0, e->loss, e->accuracy, e->validation_loss, e->validation_uf1, e->validation_uar, e->seconds};
+    lines[i] = (struct history_line){e->phase,           e->epoch,          e->best,           0,         e->loss, e->accuracy,
+                                     e->validation_loss, e->validation_uf1, e->validation_uar, e->seconds};
   }
   section(w, "history ", lines, t->history_count * sizeof *lines);
   efme_mem_free(t->allocator, lines);
@@ -128,7 +129,8 @@ static efme_status damaged(const struct efme_trainer *t, const char *why) {
 
 /* Cuts the file into its sections and checks the hash, which was taken piece by piece as the writer put them. */
 static efme_status parse(const struct efme_trainer *t, const uint8_t *data, size_t size, struct part parts[PARTS]) {
-  static const char *const tags[PARTS] = {"EFMECKPT", "identity", "position", "history ", "weights ", "best    ", "moment1 ", "moment2 ", "ema     ", "end     "};
+  static const char *const tags[PARTS] = {"EFMECKPT", "identity", "position", "history ", "weights ",
+                                          "best    ", "moment1 ", "moment2 ", "ema     ", "end     "};
   uint64_t hash = 0;
   size_t at = 0;
   for (int i = 0; i < PARTS; i++) parts[i].tag = tags[i];
@@ -162,7 +164,8 @@ static efme_status check_version(const struct efme_trainer *t, const struct part
   memcpy(version, p->data, sizeof version);
   if (version[1] != BYTE_ORDER_MARK) return damaged(t, "it was written by a machine of another byte order");
   if (version[0] != CHECKPOINT_VERSION)
-    return efme_fail(EFME_E_UNSUPPORTED, "checkpoint '%s' has version %u, this library reads %u", t->checkpoint, version[0], CHECKPOINT_VERSION);
+    return efme_fail(EFME_E_UNSUPPORTED, "checkpoint '%s' has version %u, this library reads %u", t->checkpoint, version[0],
+                     CHECKPOINT_VERSION);
   return EFME_OK;
 }
 
@@ -193,9 +196,11 @@ static efme_status check_identity(const struct efme_trainer *t, const struct par
 static efme_status check_position(const struct efme_trainer *t, const struct part *p, struct efme_position *out) {
   if (p->size != sizeof *out) return damaged(t, "its position has another size");
   memcpy(out, p->data, sizeof *out);
-  if (out->phase > t->phase_count || out->running > 1 || (out->phase == t->phase_count && out->running)) return damaged(t, "its position lies outside the recipe");
+  if (out->phase > t->phase_count || out->running > 1 || (out->phase == t->phase_count && out->running))
+    return damaged(t, "its position lies outside the recipe");
   uint64_t group = (uint64_t)t->options.batch * efme_trainer_ranks(t), steps = (t->train.count + group - 1) / group;
-  if (out->phase < t->phase_count && (out->epoch > t->phases[out->phase].epochs || out->step > steps)) return damaged(t, "its position lies outside the phase");
+  if (out->phase < t->phase_count && (out->epoch > t->phases[out->phase].epochs || out->step > steps))
+    return damaged(t, "its position lies outside the phase");
   return EFME_OK;
 }
 
@@ -209,7 +214,8 @@ static efme_status check_arrays(const struct efme_trainer *t, const struct part 
   for (int i = 0; i < 5; i++) {
     const struct part *part = &parts[WEIGHTS + i];
     if (wanted[i] ? !part->data || part->size != count[i] * sizeof(float) : part->data != NULL)
-      return efme_fail(EFME_E_FORMAT, "checkpoint '%s': section '%s' is absent, unasked for or of the wrong size", t->checkpoint, part->tag);
+      return efme_fail(EFME_E_FORMAT, "checkpoint '%s': section '%s' is absent, unasked for or of the wrong size", t->checkpoint,
+                       part->tag);
   }
   if (!parts[HISTORY].data || parts[HISTORY].size % sizeof(struct history_line)) return damaged(t, "its history has the wrong size");
   return EFME_OK;
@@ -222,7 +228,8 @@ static efme_status take_history(struct efme_trainer *t, const struct part *p) {
   for (size_t i = 0; i < count; i++) {
     struct history_line l;
     memcpy(&l, p->data + i * sizeof l, sizeof l);
-    t->history[i] = (efme_epoch){sizeof(efme_epoch), l.phase, l.epoch, l.loss, l.accuracy, l.validation_loss, l.uf1, l.uar, l.seconds, l.best, 0};
+    t->history[i] =
+        (efme_epoch){sizeof(efme_epoch), l.phase, l.epoch, l.loss, l.accuracy, l.validation_loss, l.uf1, l.uar, l.seconds, l.best, 0};
   }
   t->history_count = count;
   return EFME_OK;

@@ -11,7 +11,8 @@ static efme_status check_names(const efme_model *model, const efme_dataset *d, c
     return efme_fail(EFME_E_MISMATCH, "the %s dataset has %u classes, the model has %u", what, count, model->arch.classes);
   for (uint32_t c = 0; c < count; c++)
     if (strcmp(efme_dataset_class_name(d, c), model->class_names[c]) != 0)
-      return efme_fail(EFME_E_MISMATCH, "class %u is '%s' in the %s dataset, '%s' in the model", c, efme_dataset_class_name(d, c), what, model->class_names[c]);
+      return efme_fail(EFME_E_MISMATCH, "class %u is '%s' in the %s dataset, '%s' in the model", c, efme_dataset_class_name(d, c), what,
+                       model->class_names[c]);
   return EFME_OK;
 }
 
@@ -27,7 +28,8 @@ static efme_status check_present(const efme_dataset *d, const char *what, const 
 }
 
 static efme_status check_dataset(const efme_model *model, const efme_dataset *d, const char *what, int allow_missing) {
-  if (efme_dataset_context(d) != model->context) return efme_fail(EFME_E_ARGUMENT, "the %s dataset belongs to another context than the model", what);
+  if (efme_dataset_context(d) != model->context)
+    return efme_fail(EFME_E_ARGUMENT, "the %s dataset belongs to another context than the model", what);
   efme_status status = check_names(model, d, what);
   if (!status && !efme_dataset_count(d)) status = efme_fail(EFME_E_MISMATCH, "the %s dataset has no samples", what);
   if (!status && !allow_missing) status = check_present(d, what, &model->context->allocator);
@@ -49,7 +51,8 @@ static efme_status take_alpha(struct efme_trainer *t, const efme_recipe *recipe)
   t->options.alpha_count = 0;
   if (!o->alpha || (recipe->alpha_preset && !three_classes(t->model))) return EFME_OK;
   if (o->alpha_count != t->model->arch.classes)
-    return efme_fail(EFME_E_MISMATCH, "efme_train_options.alpha has %u factors, the model %u classes", o->alpha_count, t->model->arch.classes);
+    return efme_fail(EFME_E_MISMATCH, "efme_train_options.alpha has %u factors, the model %u classes", o->alpha_count,
+                     t->model->arch.classes);
   t->alpha = efme_mem_array(t->allocator, o->alpha_count, sizeof *t->alpha, "alpha");
   if (!t->alpha) return EFME_E_NOMEM;
   memcpy(t->alpha, o->alpha, o->alpha_count * sizeof *t->alpha);
@@ -182,7 +185,8 @@ void efme_trainer_release(efme_trainer *t) {
   efme_dataset_release(t->train_set);
   efme_dataset_release(t->validation_set);
   efme_model_unhold(t->model);
-  void *memory[] = {t->alpha, t->phases, t->best, t->good, t->scratch, t->history, t->checkpoint, t->resume[0], t->resume[1], t->resume[2], t};
+  void *memory[] = {t->alpha,      t->phases,    t->best,      t->good,      t->scratch, t->history,
+                    t->checkpoint, t->resume[0], t->resume[1], t->resume[2], t};
   for (size_t i = 0; i < EFME_COUNT(memory); i++) efme_mem_free(&context->allocator, memory[i]);
   efme_context_release(context);
 }

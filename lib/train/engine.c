@@ -45,8 +45,9 @@ static void set_optimizer(struct efme_plan_options *o, const efme_optimizer_opti
 }
 
 /* Plan and execution on weights that somebody else owns; scratch memory may be the lender's. */
-static efme_status build(struct efme_plan **plan, struct efme_exec **exec, efme_context *context, const struct efme_arch *arch, const struct efme_params *params,
-                         const struct efme_plan_options *options, void *weights, uint32_t max_threads, const struct efme_exec *lender) {
+static efme_status build(struct efme_plan **plan, struct efme_exec **exec, efme_context *context, const struct efme_arch *arch,
+                         const struct efme_params *params, const struct efme_plan_options *options, void *weights, uint32_t max_threads,
+                         const struct efme_exec *lender) {
   struct efme_exec_borrow borrow;
   memset(&borrow, 0, sizeof borrow);
   if (lender) efme_exec_lend(lender, 1u << EFME_ARENA_ACT, &borrow);
@@ -62,8 +63,9 @@ static efme_status write_alpha(struct efme_exec *e, const struct efme_trainer *t
   return efme_exec_write(e, &e->plan->alpha, 0, t->alpha, t->model->arch.classes * sizeof *t->alpha);
 }
 
-efme_status efme_engine_features(struct efme_plan **plan, struct efme_exec **exec, const efme_model *model, const efme_train_options *options,
-                                 const struct efme_samples *samples, void *weights, uint32_t max_threads) {
+efme_status efme_engine_features(struct efme_plan **plan, struct efme_exec **exec, const efme_model *model,
+                                 const efme_train_options *options, const struct efme_samples *samples, void *weights,
+                                 uint32_t max_threads) {
   struct efme_plan_options o = {.mode = EFME_PLAN_FEATURES, .max_batch = EFME_EVALUATE_BATCH, .per_variant = 1};
   set_source(&o, samples);
   set_augmentation(&o, options);
@@ -72,8 +74,8 @@ efme_status efme_engine_features(struct efme_plan **plan, struct efme_exec **exe
   return status ? status : efme_exec_prepare(*exec);
 }
 
-efme_status efme_engine_evaluate(struct efme_plan **plan, struct efme_exec **exec, const struct efme_trainer *t, const struct efme_samples *samples,
-                                 void *weights, struct efme_exec *lender) {
+efme_status efme_engine_evaluate(struct efme_plan **plan, struct efme_exec **exec, const struct efme_trainer *t,
+                                 const struct efme_samples *samples, void *weights, struct efme_exec *lender) {
   struct efme_plan_options o = {.mode = EFME_PLAN_EVALUATE, .max_batch = EFME_EVALUATE_BATCH};
   if (samples) {
     set_source(&o, samples);
@@ -161,7 +163,8 @@ static efme_status keep_if_small(const struct efme_trainer *t, struct efme_plan_
 
 static efme_status train_exec(struct efme_trainer *t, const struct efme_trainer_phase *phase) {
   struct efme_engine *g = &t->engine;
-  struct efme_plan_options o = {.mode = EFME_PLAN_TRAIN, .scope = phase->scope, .max_batch = t->options.batch, .dropout = t->options.dropout};
+  struct efme_plan_options o = {
+      .mode = EFME_PLAN_TRAIN, .scope = phase->scope, .max_batch = t->options.batch, .dropout = t->options.dropout};
   if (g->cached) {
     o.from_features = 1;
   } else {
@@ -176,7 +179,8 @@ static efme_status train_exec(struct efme_trainer *t, const struct efme_trainer_
   set_optimizer(&o, &phase->optimizer);
   o.ema = t->options.ema_decay > 0.0f;
   efme_status status = keep_if_small(t, &o);
-  if (!status) status = build(&g->train_plan, &g->train, t->context, &t->model->arch, efme_trainer_params(t), &o, t->weights, t->max_threads, NULL);
+  if (!status)
+    status = build(&g->train_plan, &g->train, t->context, &t->model->arch, efme_trainer_params(t), &o, t->weights, t->max_threads, NULL);
   if (!status) status = write_alpha(g->train, t);
   return status;
 }
@@ -253,10 +257,12 @@ efme_status efme_engine_begin(struct efme_trainer *t) {
   if (!status) status = loaders(t);
   if (!status && g->cached) status = choose_features(t);
   void *weights = t->options.ema_decay > 0.0f ? t->averaged : t->weights;
-  if (!status && t->validation.count) status = efme_engine_evaluate(&g->eval_plan, &g->eval, t, g->cached ? NULL : t->validation.samples, weights, g->train);
+  if (!status && t->validation.count)
+    status = efme_engine_evaluate(&g->eval_plan, &g->eval, t, g->cached ? NULL : t->validation.samples, weights, g->train);
   uint64_t hash = status ? 0 : efme_plan_hash(g->train_plan);
   if (!status && t->position.running && t->position.plan != hash)
-    status = efme_fail(EFME_E_MISMATCH, "checkpoint '%s' was written by another training plan of phase %u", t->checkpoint ? t->checkpoint : "", t->position.phase + 1);
+    status = efme_fail(EFME_E_MISMATCH, "checkpoint '%s' was written by another training plan of phase %u",
+                       t->checkpoint ? t->checkpoint : "", t->position.phase + 1);
   if (!status) status = begin_state(t);
   if (!status) status = efme_exec_prepare(g->train);
   if (status) {
@@ -290,7 +296,8 @@ efme_status efme_engine_epoch(struct efme_trainer *t) {
   }
   uint32_t variant = epoch % t->options.feature_variants;
   efme_status status = EFME_OK;
-  if (g->features != t->features[0] && !g->features->values[variant]) status = own_features(t, g->features->trunk); /* shared, but not this variant */
+  if (g->features != t->features[0] && !g->features->values[variant])
+    status = own_features(t, g->features->trunk); /* shared, but not this variant */
   if (!status && g->features == t->features[0]) status = fill(t, t->features[0], variant);
   if (!status && g->eval_features == t->features[1]) status = fill(t, t->features[1], 0);
   if (!status && g->order_epoch != epoch) {

@@ -8,7 +8,8 @@ uint64_t efme_trunk_checksum(const float *weights, const struct efme_params *par
   return efme_hash64(weights + params->head_end, (params->total - params->head_end) * sizeof *weights, hash);
 }
 
-efme_status efme_features_create(struct efme_features **out, const struct efme_part *part, uint32_t variants, uint32_t width, uint64_t trunk) {
+efme_status efme_features_create(struct efme_features **out, const struct efme_part *part, uint32_t variants, uint32_t width,
+                                 uint64_t trunk) {
   const struct efme_allocator *a = &part->samples->allocator;
   struct efme_features *f = efme_mem_calloc(a, 1, sizeof *f, "feature cache");
   if (!f) return EFME_E_NOMEM;
@@ -44,15 +45,14 @@ uint64_t efme_features_row(const struct efme_features *f, uint64_t position) {
   while (low < high) {
     uint64_t mid = low + (high - low) / 2;
     if (f->part.positions[mid] == position) return mid;
-    if (f->part.positions[mid] < position)
-      low = mid + 1;
-    else
-      high = mid;
+    if (f->part.positions[mid] < position) low = mid + 1;
+    else high = mid;
   }
   return UINT64_MAX;
 }
 
-static efme_status run_batches(struct efme_features *f, float *values, int32_t *ids, struct efme_loader *loader, const struct efme_features_job *job) {
+static efme_status run_batches(struct efme_features *f, float *values, int32_t *ids, struct efme_loader *loader,
+                               const struct efme_features_job *job) {
   struct efme_exec *e = job->exec;
   const struct efme_loader_batch *batch;
   uint64_t done = 0;
@@ -62,10 +62,12 @@ static efme_status run_batches(struct efme_features *f, float *values, int32_t *
     status = efme_exec_write(e, &e->plan->input, 0, batch->pixels, (uint64_t)batch->count * f->part.samples->info.sample_bytes);
     if (!status && efme_tensor_present(&e->plan->ids)) status = efme_exec_write(e, &e->plan->ids, 0, ids, batch->count * sizeof *ids);
     if (!status) status = efme_exec_main(e, batch->count);
-    if (!status) status = efme_exec_read(e, &e->plan->features, 0, values + done * f->width, (uint64_t)batch->count * f->width * sizeof *values);
+    if (!status)
+      status = efme_exec_read(e, &e->plan->features, 0, values + done * f->width, (uint64_t)batch->count * f->width * sizeof *values);
     if (status) return status;
     done += batch->count;
-    if (job->progress && job->progress(done, f->part.count, job->user)) return efme_fail(EFME_E_CANCELLED, "cancelled while features were computed");
+    if (job->progress && job->progress(done, f->part.count, job->user))
+      return efme_fail(EFME_E_CANCELLED, "cancelled while features were computed");
   }
   return status;
 }

@@ -10,17 +10,18 @@
 
 struct efme_features {
   struct efme_allocator allocator;
-  struct efme_part part;  /* what it covers; row k is position part.positions[k] */
+  struct efme_part part; /* what it covers; row k is position part.positions[k] */
   uint32_t variants, width;
-  uint64_t trunk;         /* efme_trunk_checksum of the weights they were made with */
-  float **values;         /* [variants] NULL until filled, else [part.count][width] */
+  uint64_t trunk; /* efme_trunk_checksum of the weights they were made with */
+  float **values; /* [variants] NULL until filled, else [part.count][width] */
 };
 
 /* Of all weights but the head's. */
 uint64_t efme_trunk_checksum(const float *weights, const struct efme_params *params);
 
 /* Covers part (copied). Nothing is computed yet. */
-efme_status efme_features_create(struct efme_features **out, const struct efme_part *part, uint32_t variants, uint32_t width, uint64_t trunk);
+efme_status efme_features_create(struct efme_features **out, const struct efme_part *part, uint32_t variants, uint32_t width,
+                                 uint64_t trunk);
 void efme_features_free(struct efme_features *f); /* NULL allowed */
 
 /* Non-zero cancels. */

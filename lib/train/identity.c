@@ -6,8 +6,7 @@ static void data_line(struct efme_text *text, const char *name, const efme_datas
   if (d)
     efme_text_printf(text, "%s fingerprint %016llx of %llu samples\n", name, (unsigned long long)efme_dataset_fingerprint(d),
                      (unsigned long long)efme_dataset_count(d));
-  else
-    efme_text_printf(text, "%s none\n", name);
+  else efme_text_printf(text, "%s none\n", name);
 }
 
 static void float_line(struct efme_text *text, const char *name, double v) {
@@ -19,7 +18,8 @@ static void float_line(struct efme_text *text, const char *name, double v) {
 void efme_identity(const struct efme_trainer *t, struct efme_text *text) {
   const struct efme_arch *a = &t->model->arch;
   efme_text_printf(text, "start weights %016llx\n", (unsigned long long)t->start_checksum);
-  efme_text_printf(text, "cut %u\ntop %u\ninput %u x %u\nnormalisation %u\npadding %u\n", a->cut, a->top, a->height, a->width, a->normalisation, a->padding);
+  efme_text_printf(text, "cut %u\ntop %u\ninput %u x %u\nnormalisation %u\npadding %u\n", a->cut, a->top, a->height, a->width,
+                   a->normalisation, a->padding);
   float_line(text, "batch norm epsilon", a->bn_epsilon);
   float_line(text, "batch norm momentum", a->bn_momentum);
   for (uint32_t c = 0; c < a->classes; c++) efme_text_printf(text, "class %u %s\n", c, t->model->class_names[c]);
@@ -32,8 +32,8 @@ void efme_identity(const struct efme_trainer *t, struct efme_text *text) {
     const struct efme_trainer_phase *p = &t->phases[i];
     char prefix[32];
     snprintf(prefix, sizeof prefix, "phase %u ", i + 1);
-    efme_text_printf(text, "%sscope %s\n%sepochs %u\n%spatience %u\n%srestore_best %u\n", prefix, p->scope == EFME_SCOPE_HEAD ? "head" : "all", prefix,
-                     p->epochs, prefix, p->patience, prefix, p->restore_best);
+    efme_text_printf(text, "%sscope %s\n%sepochs %u\n%spatience %u\n%srestore_best %u\n", prefix,
+                     p->scope == EFME_SCOPE_HEAD ? "head" : "all", prefix, p->epochs, prefix, p->patience, prefix, p->restore_best);
     efme_optimizer_options_lines(text, prefix, &p->optimizer);
   }
 }

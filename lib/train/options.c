@@ -12,8 +12,8 @@ struct field {
   const char *name;
   size_t offset;
   enum field_type type;
-  double low, high; /* allowed range */
-  unsigned open;    /* OPEN_LOW, OPEN_HIGH: the limit itself is not allowed */
+  double low, high;  /* allowed range */
+  unsigned open;     /* OPEN_LOW, OPEN_HIGH: the limit itself is not allowed */
   const char *range; /* as the message spells it */
 };
 
@@ -72,10 +72,18 @@ static double field_value(const struct field *f, const void *base) {
   float f32;
   double f64;
   switch (f->type) {
-    case FIELD_U32: memcpy(&u32, at, sizeof u32); return u32;
-    case FIELD_U64: memcpy(&u64, at, sizeof u64); return (double)u64;
-    case FIELD_F32: memcpy(&f32, at, sizeof f32); return f32;
-    default: memcpy(&f64, at, sizeof f64); return f64;
+  case FIELD_U32:
+    memcpy(&u32, at, sizeof u32);
+    return u32;
+  case FIELD_U64:
+    memcpy(&u64, at, sizeof u64);
+    return (double)u64;
+  case FIELD_F32:
+    memcpy(&f32, at, sizeof f32);
+    return f32;
+  default:
+    memcpy(&f64, at, sizeof f64);
+    return f64;
   }
 }
 
@@ -109,13 +117,15 @@ efme_status efme_train_options_check(const efme_train_options *o) {
   if (o->alpha && (o->alpha_count < 2 || o->alpha_count > EFME_MAX_CLASSES))
     return efme_fail(EFME_E_ARGUMENT, "efme_train_options.alpha_count is %u, must be 2..%d", o->alpha_count, EFME_MAX_CLASSES);
   for (uint32_t i = 0; o->alpha && i < o->alpha_count; i++)
-    if (!(o->alpha[i] >= 0.0f && o->alpha[i] < HUGE_VALF)) return efme_fail(EFME_E_ARGUMENT, "efme_train_options.alpha[%u] must be >= 0 and finite", i);
+    if (!(o->alpha[i] >= 0.0f && o->alpha[i] < HUGE_VALF))
+      return efme_fail(EFME_E_ARGUMENT, "efme_train_options.alpha[%u] must be >= 0 and finite", i);
   return o->collectives ? check_collectives(o->collectives) : EFME_OK;
 }
 
 efme_status efme_phase_check(const efme_phase *phase) {
   if (phase->scope > EFME_SCOPE_HEAD) return efme_fail(EFME_E_ARGUMENT, "efme_phase.scope is %u, must be an efme_scope", phase->scope);
-  if (phase->epochs < 1 || phase->epochs > 1000000) return efme_fail(EFME_E_ARGUMENT, "efme_phase.epochs is %u, must be 1..1000000", phase->epochs);
+  if (phase->epochs < 1 || phase->epochs > 1000000)
+    return efme_fail(EFME_E_ARGUMENT, "efme_phase.epochs is %u, must be 1..1000000", phase->epochs);
   if (phase->restore_best > 1) return efme_fail(EFME_E_ARGUMENT, "efme_phase.restore_best is %u, must be 0 or 1", phase->restore_best);
   if (!phase->optimizer) return efme_fail(EFME_E_ARGUMENT, "efme_phase.optimizer is NULL");
   return EFME_OK;
@@ -171,10 +181,8 @@ void efme_train_options_json(struct efme_text *text, const efme_train_options *o
   for (size_t i = 0; i < EFME_COUNT(train_fields); i++) {
     const struct field *f = &train_fields[i];
     efme_text_printf(text, "%s\"%s\": ", indent, f->name);
-    if (f->offset == offsetof(efme_train_options, bn_mode))
-      efme_text_add(text, o->bn_mode == EFME_BN_FIXED ? "\"fixed\"" : "\"update\"");
-    else
-      add_field(text, f, o);
+    if (f->offset == offsetof(efme_train_options, bn_mode)) efme_text_add(text, o->bn_mode == EFME_BN_FIXED ? "\"fixed\"" : "\"update\"");
+    else add_field(text, f, o);
     efme_text_add(text, ",\n");
   }
   efme_text_printf(text, "%s\"alpha\": %s", indent, o->alpha ? "[" : "null");
@@ -189,13 +197,10 @@ void efme_optimizer_options_json(struct efme_text *text, const efme_optimizer_op
   for (size_t i = 0; i < EFME_COUNT(optimizer_fields); i++) {
     const struct field *f = &optimizer_fields[i];
     efme_text_printf(text, "%s\"%s\": ", i ? ", " : "", f->name);
-    if (f->offset == offsetof(efme_optimizer_options, kind))
-      efme_text_printf(text, "\"%s\"", efme_optimizer_kind_name(o->kind));
-    else if (f->offset == offsetof(efme_optimizer_options, schedule))
-      efme_text_printf(text, "\"%s\"", efme_schedule_name(o->schedule));
+    if (f->offset == offsetof(efme_optimizer_options, kind)) efme_text_printf(text, "\"%s\"", efme_optimizer_kind_name(o->kind));
+    else if (f->offset == offsetof(efme_optimizer_options, schedule)) efme_text_printf(text, "\"%s\"", efme_schedule_name(o->schedule));
     else if (f->offset == offsetof(efme_optimizer_options, warmup_steps) && o->warmup_steps == EFME_WARMUP_EPOCH)
       efme_text_add(text, "\"epoch\"");
-    else
-      add_field(text, f, o);
+    else add_field(text, f, o);
   }
 }

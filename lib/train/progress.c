@@ -22,11 +22,22 @@ static double images_left(const struct efme_trainer *t) {
   return left > 0.0 ? left : 0.0;
 }
 
-void efme_report(struct efme_trainer *t, uint32_t event, const char *what, uint64_t step, uint64_t steps, const struct efme_validated *validated) {
+void efme_report(struct efme_trainer *t, uint32_t event, const char *what, uint64_t step, uint64_t steps,
+                 const struct efme_validated *validated) {
   if (!t->progress) return;
   const struct efme_position *p = &t->position;
-  efme_train_progress r = {.struct_size = sizeof r, .phase = p->phase, .phases = t->phase_count, .epoch = p->epoch, .step = step, .steps = steps, .event = event,
-                           .has_validation = t->validation.count != 0, .validation_loss = NAN, .validation_uf1 = NAN, .validation_uar = NAN, .what = what};
+  efme_train_progress r = {.struct_size = sizeof r,
+                           .phase = p->phase,
+                           .phases = t->phase_count,
+                           .epoch = p->epoch,
+                           .step = step,
+                           .steps = steps,
+                           .event = event,
+                           .has_validation = t->validation.count != 0,
+                           .validation_loss = NAN,
+                           .validation_uf1 = NAN,
+                           .validation_uar = NAN,
+                           .what = what};
   r.epochs = p->phase < t->phase_count ? t->phases[p->phase].epochs : 0;
   if (p->sums[1] > 0.0) {
     r.loss = (p->sums[0] + p->penalty) / p->sums[1];

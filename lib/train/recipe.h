@@ -17,10 +17,10 @@ struct efme_recipe { /* one thread at a time while it changes; trainers take a c
   atomic_uint references;
   efme_context *context;
   const struct efme_preset *preset;
-  char name[48];               /* the preset's, "+changed" behind it once changed */
-  efme_train_options options;  /* alpha and collectives point to what follows */
+  char name[48];              /* the preset's, "+changed" behind it once changed */
+  efme_train_options options; /* alpha and collectives point to what follows */
   float *alpha;
-  uint32_t alpha_preset;       /* 1: alpha came with the preset and is used for the three classes only */
+  uint32_t alpha_preset; /* 1: alpha came with the preset and is used for the three classes only */
   efme_collectives collectives;
   efme_phase *phases;
   size_t phase_count, phase_capacity;
@@ -38,8 +38,8 @@ struct efme_preset {
   uint32_t first, second; /* `rounds` times: first x phases[0], then second x phases[1] */
   uint32_t rounds;
 };
-const struct efme_preset *efme_preset_find(const char *name);   /* NULL: no such preset */
-const struct efme_preset *efme_preset_get(uint32_t index);      /* NULL behind the last */
+const struct efme_preset *efme_preset_find(const char *name); /* NULL: no such preset */
+const struct efme_preset *efme_preset_get(uint32_t index);    /* NULL behind the last */
 
 /* ---- options.c: ARGUMENT naming the field ---- */
 efme_status efme_optimizer_options_check(const efme_optimizer_options *o);

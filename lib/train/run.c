@@ -29,8 +29,8 @@ static efme_status begin_epoch(struct efme_trainer *t) {
   if (status) return status;
   for (uint64_t i = 0; i < total; i++)
     if (!isfinite(t->scratch[i]))
-      return efme_fail(EFME_E_NUMERIC, "a weight is not finite before step 1 of epoch %u of phase %u; the weights before that are kept", t->position.epoch + 1,
-                       t->position.phase + 1);
+      return efme_fail(EFME_E_NUMERIC, "a weight is not finite before step 1 of epoch %u of phase %u; the weights before that are kept",
+                       t->position.epoch + 1, t->position.phase + 1);
   memcpy(t->good, t->scratch, total * sizeof *t->good);
   if (t->position.step == 0) {
     memset(t->position.sums, 0, sizeof t->position.sums);
@@ -57,7 +57,8 @@ static efme_status note_epoch(struct efme_trainer *t, const struct efme_validate
   struct efme_position *p = &t->position;
   const struct efme_trainer_phase *phase = &t->phases[p->phase];
   int has = t->validation.count != 0;
-  efme_status status = efme_mem_grow(t->allocator, (void **)&t->history, &t->history_capacity, t->history_count + 1, sizeof *t->history, "history");
+  efme_status status =
+      efme_mem_grow(t->allocator, (void **)&t->history, &t->history_capacity, t->history_count + 1, sizeof *t->history, "history");
   if (status) return status;
   if (has && phase->restore_best && (!p->stopping.has_best || v->loss < p->stopping.best)) {
     status = efme_weights_read(t, t->best);

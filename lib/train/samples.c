@@ -109,10 +109,8 @@ uint64_t efme_samples_find(const struct efme_samples *samples, const char *key) 
     uint64_t mid = low + (high - low) / 2;
     int order = strcmp(samples->keys[mid], key);
     if (order == 0) return mid;
-    if (order < 0)
-      low = mid + 1;
-    else
-      high = mid;
+    if (order < 0) low = mid + 1;
+    else high = mid;
   }
   return UINT64_MAX;
 }
@@ -126,12 +124,11 @@ static void mark_view(uint8_t *marks, const struct efme_samples *s, const efme_d
     *status = efme_dataset_sample(view, i, &sample);
     if (*status) return;
     uint64_t at = efme_samples_find(s, sample.key);
-    if (at == UINT64_MAX)
-      *status = efme_fail(EFME_E_MISMATCH, "sample '%s' is not in the shared dataset", sample.key);
+    if (at == UINT64_MAX) *status = efme_fail(EFME_E_MISMATCH, "sample '%s' is not in the shared dataset", sample.key);
     else if (s->labels[at] != sample.label)
-      *status = efme_fail(EFME_E_MISMATCH, "sample '%s' has class %d, but %d in the shared dataset", sample.key, (int)sample.label, (int)s->labels[at]);
-    else
-      marks[at] = 1;
+      *status = efme_fail(EFME_E_MISMATCH, "sample '%s' has class %d, but %d in the shared dataset", sample.key, (int)sample.label,
+                          (int)s->labels[at]);
+    else marks[at] = 1;
   }
 }
 

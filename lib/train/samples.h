@@ -14,13 +14,13 @@
 struct efme_samples { /* constant after creation; any threads */
   atomic_uint references;
   struct efme_allocator allocator;
-  efme_dataset *dataset;     /* sorted by key */
-  struct efme_stage *stage;  /* of that view */
+  efme_dataset *dataset;    /* sorted by key */
+  struct efme_stage *stage; /* of that view */
   struct efme_stage_info info;
   uint64_t count;
-  const char **keys;         /* [count], rising; they live in the dataset */
-  int32_t *ids;              /* [count] generator's `sample` */
-  int32_t *labels;           /* [count] */
+  const char **keys; /* [count], rising; they live in the dataset */
+  int32_t *ids;      /* [count] generator's `sample` */
+  int32_t *labels;   /* [count] */
 };
 
 efme_status efme_samples_create(struct efme_samples **out, const efme_dataset *dataset, uint32_t height, uint32_t width);

@@ -16,9 +16,7 @@ double efme_schedule_rate(const efme_optimizer_options *o, uint64_t t, uint64_t 
   return rate;
 }
 
-double efme_schedule_correction(double beta, uint64_t t) {
-  return beta > 0.0 ? 1.0 / (1.0 - efme_pow(beta, (double)t)) : 1.0;
-}
+double efme_schedule_correction(double beta, uint64_t t) { return beta > 0.0 ? 1.0 / (1.0 - efme_pow(beta, (double)t)) : 1.0; }
 
 int efme_stopping_add(struct efme_stopping *s, double loss, uint32_t epoch, uint32_t patience) {
   if (!s->has_best || loss < s->best) {

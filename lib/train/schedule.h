@@ -12,10 +12,10 @@ double efme_schedule_correction(double beta, uint64_t t);
 
 /* Early stopping of one phase, plain data that the checkpoint holds. */
 struct efme_stopping {
-  double best;         /* lowest validation loss so far */
+  double best; /* lowest validation loss so far */
   uint32_t best_epoch;
   uint32_t has_best;
-  uint32_t waited;     /* epochs since */
+  uint32_t waited; /* epochs since */
   uint32_t stopped;
 };
 

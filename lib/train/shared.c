@@ -41,7 +41,9 @@ static efme_status compute(struct efme_train_shared *s, efme_model *model, const
   struct efme_exec *exec = NULL;
   void *weights = NULL;
   efme_status status = efme_part_create(&all, s->samples, s->samples->dataset);
-  if (!status) status = efme_features_create(&s->features, &all, o->feature_variants, kernel->dims[2], efme_trunk_checksum(model->weights, &model->params));
+  if (!status)
+    status =
+        efme_features_create(&s->features, &all, o->feature_variants, kernel->dims[2], efme_trunk_checksum(model->weights, &model->params));
   if (!status) status = b->api->alloc(b->be, &weights, model->params.total * sizeof(float));
   if (!status) status = b->api->copy_in(b->be, weights, 0, model->weights, model->params.total * sizeof(float));
   if (!status) status = efme_engine_features(&plan, &exec, model, o, s->samples, weights, 0);
@@ -56,10 +58,11 @@ static efme_status compute(struct efme_train_shared *s, efme_model *model, const
   return status;
 }
 
-efme_status efme_train_shared_create(struct efme_train_shared **out, efme_model *model, const efme_recipe *recipe, const efme_dataset *dataset,
-                                     efme_progress_fn progress, void *user) {
+efme_status efme_train_shared_create(struct efme_train_shared **out, efme_model *model, const efme_recipe *recipe,
+                                     const efme_dataset *dataset, efme_progress_fn progress, void *user) {
   const struct efme_allocator *a = &model->context->allocator;
-  if (efme_dataset_context(dataset) != model->context) return efme_fail(EFME_E_ARGUMENT, "the dataset belongs to another context than the model");
+  if (efme_dataset_context(dataset) != model->context)
+    return efme_fail(EFME_E_ARGUMENT, "the dataset belongs to another context than the model");
   struct efme_train_shared *s = efme_mem_calloc(a, 1, sizeof *s, "what folds share");
   if (!s) return EFME_E_NOMEM;
   atomic_init(&s->references, 1);

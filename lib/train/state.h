@@ -16,15 +16,15 @@
 
 /* Where a run stands. Plain numbers without padding: written to checkpoints as it is. */
 struct efme_position {
-  uint32_t phase, epoch;   /* epoch of the phase; phase = phases: finished */
-  uint32_t running;        /* 1: the phase has begun (moments, EMA and best belong to it) */
-  uint32_t total_epoch;    /* epochs begun before this one, over all phases: the generator's `epoch` */
-  uint64_t step;           /* batches of the epoch that are done */
-  uint64_t phase_step;     /* optimizer steps of the phase that are done */
+  uint32_t phase, epoch; /* epoch of the phase; phase = phases: finished */
+  uint32_t running;      /* 1: the phase has begun (moments, EMA and best belong to it) */
+  uint32_t total_epoch;  /* epochs begun before this one, over all phases: the generator's `epoch` */
+  uint64_t step;         /* batches of the epoch that are done */
+  uint64_t phase_step;   /* optimizer steps of the phase that are done */
   struct efme_stopping stopping;
-  double sums[4];          /* of the epoch's LOSS so far: loss, images, correct, batches */
-  double penalty;          /* sum over images of the penalty at their step */
-  uint64_t plan;           /* efme_plan_hash of the phase's training plan, 0 before it began */
+  double sums[4]; /* of the epoch's LOSS so far: loss, images, correct, batches */
+  double penalty; /* sum over images of the penalty at their step */
+  uint64_t plan;  /* efme_plan_hash of the phase's training plan, 0 before it began */
 };
 
 struct efme_trainer_phase {
@@ -34,25 +34,25 @@ struct efme_trainer_phase {
 
 /* Plans and executions of one phase; everything is allocated when the phase begins. */
 struct efme_engine {
-  int ready, cached;       /* cached: a head phase on features */
-  uint64_t steps;          /* of an epoch */
+  int ready, cached; /* cached: a head phase on features */
+  uint64_t steps;    /* of an epoch */
   struct efme_plan *train_plan, *eval_plan;
-  struct efme_exec *train, *eval; /* eval NULL without validation data */
-  struct efme_loader *loader, *eval_loader; /* NULL where cached */
+  struct efme_exec *train, *eval;                       /* eval NULL without validation data */
+  struct efme_loader *loader, *eval_loader;             /* NULL where cached */
   const struct efme_features *features, *eval_features; /* where cached; owned by the trainer or shared */
-  struct efme_order_item *order; /* where cached: of the epoch that order_epoch names */
+  struct efme_order_item *order;                        /* where cached: of the epoch that order_epoch names */
   uint32_t order_epoch;
-  float *rows;             /* [group batch][features], where cached */
-  int32_t *ids, *labels;   /* [group batch] */
-  float *outputs;          /* [eval batch][classes] */
-  float *exchange;         /* gradients and a flag, for collectives */
+  float *rows;           /* [group batch][features], where cached */
+  int32_t *ids, *labels; /* [group batch] */
+  float *outputs;        /* [eval batch][classes] */
+  float *exchange;       /* gradients and a flag, for collectives */
 };
 
 struct efme_trainer {
   atomic_uint references;
   efme_context *context;
   const struct efme_allocator *allocator;
-  efme_model *model;       /* held */
+  efme_model *model; /* held */
   uint64_t start_checksum;
   char recipe[48];
   efme_train_options options; /* alpha and collectives point into the trainer */
@@ -64,28 +64,28 @@ struct efme_trainer {
   struct efme_part train, validation;
   struct efme_train_shared *shared;
   uint32_t max_threads, loader_threads;
-  int sparse;              /* checkpoints by time and on cancel only */
-  uint64_t run_seed;       /* of order, dropout and augmentation by epoch; options.seed unless a fold has its own */
+  int sparse;        /* checkpoints by time and on cancel only */
+  uint64_t run_seed; /* of order, dropout and augmentation by epoch; options.seed unless a fold has its own */
 
-  void *weights;           /* device, params.total floats */
-  void *averaged;          /* device: EMA weights for validation, NULL without EMA */
-  float *best;             /* host: weights of the phase's best epoch */
-  float *good;             /* host: weights at the start of the epoch, given out once a loss is not finite */
-  float *scratch;          /* host: weights on their way */
+  void *weights;                     /* device, params.total floats */
+  void *averaged;                    /* device: EMA weights for validation, NULL without EMA */
+  float *best;                       /* host: weights of the phase's best epoch */
+  float *good;                       /* host: weights at the start of the epoch, given out once a loss is not finite */
+  float *scratch;                    /* host: weights on their way */
   struct efme_features *features[2]; /* own caches: train, validation */
   struct efme_position position;
   efme_epoch *history;
   size_t history_count, history_capacity;
   struct efme_engine engine;
 
-  char *checkpoint;        /* path, NULL: none */
+  char *checkpoint; /* path, NULL: none */
   double checkpoint_seconds, saved_at;
-  float *resume[3];        /* moments and EMA of a loaded checkpoint until its phase's engine stands */
+  float *resume[3]; /* moments and EMA of a loaded checkpoint until its phase's engine stands */
 
   int running, begun, failed;
   char failure[256];
-  int cancel;              /* a callback asked to stop */
-  int stop;                /* and every rank knows */
+  int cancel; /* a callback asked to stop */
+  int stop;   /* and every rank knows */
   efme_train_progress_fn progress;
   void *progress_user;
   double reported_at, rate_started, epoch_started;
@@ -93,7 +93,9 @@ struct efme_trainer {
 };
 
 static inline const struct efme_params *efme_trainer_params(const struct efme_trainer *t) { return &t->model->params; }
-static inline uint32_t efme_trainer_ranks(const struct efme_trainer *t) { return t->options.collectives ? t->options.collectives->ranks : 1; }
+static inline uint32_t efme_trainer_ranks(const struct efme_trainer *t) {
+  return t->options.collectives ? t->options.collectives->ranks : 1;
+}
 
 /* ---- what folds share (shared.c) ---- */
 struct efme_train_shared {
@@ -113,12 +115,14 @@ void efme_engine_end(struct efme_trainer *t);
 void efme_augmentation(float out[7], const efme_train_options *options);
 /* Gets ready for the epoch and step of the position: feature variant, loader. CANCELLED while features are computed. */
 efme_status efme_engine_epoch(struct efme_trainer *t);
-/* A plan of mode FEATURES over staged samples, its execution on `weights` (a device buffer); both to be freed by the caller, also on failure. */
-efme_status efme_engine_features(struct efme_plan **plan, struct efme_exec **exec, const efme_model *model, const efme_train_options *options,
-                                 const struct efme_samples *samples, void *weights, uint32_t max_threads);
+/* A plan of mode FEATURES over staged samples, its execution on `weights` (a device buffer); both to be freed by the caller, also on
+ * failure. */
+efme_status efme_engine_features(struct efme_plan **plan, struct efme_exec **exec, const efme_model *model,
+                                 const efme_train_options *options, const struct efme_samples *samples, void *weights,
+                                 uint32_t max_threads);
 /* A plan of mode EVALUATE, over staged samples or cached features (samples NULL). borrow may be NULL. */
-efme_status efme_engine_evaluate(struct efme_plan **plan, struct efme_exec **exec, const struct efme_trainer *t, const struct efme_samples *samples,
-                                 void *weights, struct efme_exec *lender);
+efme_status efme_engine_evaluate(struct efme_plan **plan, struct efme_exec **exec, const struct efme_trainer *t,
+                                 const struct efme_samples *samples, void *weights, struct efme_exec *lender);
 #define EFME_EVALUATE_BATCH 32 /* images at once where nothing is trained; results do not depend on it */
 
 /* ---- step.c ---- */
@@ -160,7 +164,8 @@ efme_status efme_weights_counting(struct efme_trainer *t, void **buffer);
 /* ---- progress.c ---- */
 double efme_seconds(void);
 /* Calls back; a wish to cancel is kept in t->cancel. */
-void efme_report(struct efme_trainer *t, uint32_t event, const char *what, uint64_t step, uint64_t steps, const struct efme_validated *validated);
+void efme_report(struct efme_trainer *t, uint32_t event, const char *what, uint64_t step, uint64_t steps,
+                 const struct efme_validated *validated);
 /* The same at most four times a second, or every log_every steps. */
 void efme_report_step(struct efme_trainer *t, const char *what, uint64_t step, uint64_t steps);
 efme_status efme_cancelled(void);

@@ -9,7 +9,7 @@
 struct batch {
   uint32_t first, count, total; /* slice, and samples of the whole group */
   const void *input;
-  uint64_t input_bytes;         /* of one sample */
+  uint64_t input_bytes; /* of one sample */
 };
 
 static efme_status next_pixels(struct efme_trainer *t, struct batch *b) {
@@ -47,7 +47,8 @@ static efme_status next_features(struct efme_trainer *t, struct batch *b) {
 static efme_status write_step(struct efme_trainer *t) {
   const struct efme_trainer_phase *phase = &t->phases[t->position.phase];
   uint64_t n = t->position.phase_step + 1, steps = t->engine.steps;
-  struct efme_step s = {.seed = t->run_seed, .epoch = t->position.total_epoch, .step = t->position.phase_step, .ema_decay = t->options.ema_decay};
+  struct efme_step s = {
+      .seed = t->run_seed, .epoch = t->position.total_epoch, .step = t->position.phase_step, .ema_decay = t->options.ema_decay};
   s.lr = (float)efme_schedule_rate(&phase->optimizer, n, steps * phase->epochs, steps);
   s.correct1 = (float)efme_schedule_correction(phase->optimizer.beta1, n);
   s.correct2 = (float)efme_schedule_correction(phase->optimizer.beta2, n);
@@ -60,7 +61,8 @@ static efme_status forward_backward(struct efme_trainer *t, const struct batch *
   if (!b->count) return EFME_OK; /* the group's last batch was too small for this rank */
   efme_status status = efme_exec_write(e, &plan->input, 0, (const char *)b->input + b->first * b->input_bytes, b->count * b->input_bytes);
   if (!status) status = efme_exec_write(e, &plan->labels, 0, t->engine.labels + b->first, b->count * sizeof(int32_t));
-  if (!status && efme_tensor_present(&plan->ids)) status = efme_exec_write(e, &plan->ids, 0, t->engine.ids + b->first, b->count * sizeof(int32_t));
+  if (!status && efme_tensor_present(&plan->ids))
+    status = efme_exec_write(e, &plan->ids, 0, t->engine.ids + b->first, b->count * sizeof(int32_t));
   return status ? status : efme_exec_main(e, b->count);
 }
 
@@ -69,7 +71,8 @@ static efme_status read_sums(struct efme_trainer *t, uint32_t count, int *finite
   struct efme_exec *e = t->engine.train;
   double penalty = 0.0;
   efme_status status = efme_exec_read(e, &e->plan->sums, 0, t->position.sums, sizeof t->position.sums);
-  if (!status && count && efme_tensor_present(&e->plan->penalty)) status = efme_exec_read(e, &e->plan->penalty, 0, &penalty, sizeof penalty);
+  if (!status && count && efme_tensor_present(&e->plan->penalty))
+    status = efme_exec_read(e, &e->plan->penalty, 0, &penalty, sizeof penalty);
   *finite = isfinite(t->position.sums[0]) && isfinite(penalty);
   t->position.penalty += penalty * count;
   return status;

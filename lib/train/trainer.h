@@ -14,8 +14,8 @@
 struct efme_train_shared;
 
 /* dataset: all samples that any fold will use. Runs the trunk over it with all threads; progress "features" may cancel. */
-efme_status efme_train_shared_create(struct efme_train_shared **out, efme_model *model, const efme_recipe *recipe, const efme_dataset *dataset,
-                                     efme_progress_fn progress, void *user);
+efme_status efme_train_shared_create(struct efme_train_shared **out, efme_model *model, const efme_recipe *recipe,
+                                     const efme_dataset *dataset, efme_progress_fn progress, void *user);
 struct efme_train_shared *efme_train_shared_retain(struct efme_train_shared *shared);
 void efme_train_shared_release(struct efme_train_shared *shared); /* NULL allowed */
 
@@ -24,10 +24,11 @@ struct efme_trainer_extra {
   struct efme_train_shared *shared; /* NULL: none. Its dataset must hold every sample of train and validation */
   uint32_t max_threads;             /* 0: all of the context's; 1: the calling thread alone (no loader threads either) */
   uint32_t allow_missing;           /* 1: train or validation may lack a class (the fold's report says so) */
-  uint32_t reseed;                  /* 1: order, dropout and augmentation by epoch draw from `seed`, so that folds differ; cached features, which
-                                       folds share, stay with the recipe's seed */
+  uint32_t reseed; /* 1: order, dropout and augmentation by epoch draw from `seed`, so that folds differ; cached features, which
+                      folds share, stay with the recipe's seed */
   uint64_t seed;
-  uint32_t sparse_checkpoints;      /* 1: checkpoints by time and on cancel only, not at each epoch's end and at the run's end: folds are many and short */
+  uint32_t sparse_checkpoints; /* 1: checkpoints by time and on cancel only, not at each epoch's end and at the run's end: folds are many
+                                  and short */
 };
 
 /* efme_trainer_create with more; extra may be NULL. */

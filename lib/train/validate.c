@@ -16,7 +16,7 @@ static int32_t argmax(const float *values, uint32_t count) {
 /* ---- batches: pixels from a loader, or rows of the feature cache ---- */
 
 struct source {
-  struct efme_loader *loader;          /* NULL: cached */
+  struct efme_loader *loader; /* NULL: cached */
   const struct efme_samples *samples;
   const uint64_t *positions;
   uint64_t count, done;
@@ -85,7 +85,8 @@ static efme_status finish(struct efme_trainer *t, const uint64_t *counts, struct
   out->uf1 = scores.uf1;
   out->uar = scores.uar;
   if (isfinite(out->loss)) return EFME_OK;
-  return efme_fail(EFME_E_NUMERIC, "the validation loss is not finite after step %llu of epoch %u of phase %u; the last good weights are kept",
+  return efme_fail(EFME_E_NUMERIC,
+                   "the validation loss is not finite after step %llu of epoch %u of phase %u; the last good weights are kept",
                    (unsigned long long)t->position.step, t->position.epoch + 1, t->position.phase + 1);
 }
 
@@ -178,7 +179,9 @@ static efme_status predict_all(struct efme_trainer *t, struct prediction *p, uin
     uint64_t first = s.done;
     status = next(&s, p->exec, p->rows, p->labels, &n);
     if (!status && !n) status = efme_fail(EFME_E_INTERNAL, "the loader ended before its samples");
-    if (!status) status = efme_exec_read(p->exec, &p->exec->plan->probabilities, 0, probabilities + first * classes, (uint64_t)n * classes * sizeof *probabilities);
+    if (!status)
+      status = efme_exec_read(p->exec, &p->exec->plan->probabilities, 0, probabilities + first * classes,
+                              (uint64_t)n * classes * sizeof *probabilities);
   }
   return status;
 }

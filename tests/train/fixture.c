@@ -56,8 +56,14 @@ static efme_status read_image(efme_image **out, efme_context *context, uint64_t 
 efme_dataset *fx_dataset(efme_context *context, uint32_t first, uint32_t count, uint32_t classes, uint32_t stride) {
   struct source *source = calloc(1, sizeof *source);
   *source = (struct source){.first = first, .count = count, .classes = classes, .stride = stride};
-  efme_dataset_callbacks callbacks = {.struct_size = sizeof callbacks, .count = count, .describe = describe, .read = read_image, .destroy = free, .user = source,
-                                      .class_names = efme_classes_meg3(), .class_count = 3};
+  efme_dataset_callbacks callbacks = {.struct_size = sizeof callbacks,
+                                      .count = count,
+                                      .describe = describe,
+                                      .read = read_image,
+                                      .destroy = free,
+                                      .user = source,
+                                      .class_names = efme_classes_meg3(),
+                                      .class_count = 3};
   efme_dataset *dataset = NULL;
   ck_ok(efme_dataset_create(&dataset, context, &callbacks));
   return dataset;
@@ -96,8 +102,8 @@ efme_recipe *fx_recipe(efme_context *context, const char *preset) {
   return recipe;
 }
 
-void fx_phase(efme_context *context, efme_recipe *recipe, uint32_t scope, uint32_t epochs, uint32_t patience, uint32_t restore_best, uint32_t kind,
-              double rate) {
+void fx_phase(efme_context *context, efme_recipe *recipe, uint32_t scope, uint32_t epochs, uint32_t patience, uint32_t restore_best,
+              uint32_t kind, double rate) {
   efme_optimizer_options options = EFME_OPTIMIZER_OPTIONS_INIT;
   options.kind = kind;
   options.learning_rate = rate;
@@ -157,7 +163,8 @@ void fx_same_bits(const float *a, const float *b, size_t count, const char *what
   size_t differ = 0, first = 0;
   for (size_t i = count; i-- > 0;)
     if (memcmp(&a[i], &b[i], sizeof *a)) differ++, first = i;
-  ck_assert_msg(differ == 0, "%s: %zu of %zu weights differ, the first is number %zu: %.9g against %.9g", what, differ, count, first, a[first], b[first]);
+  ck_assert_msg(differ == 0, "%s: %zu of %zu weights differ, the first is number %zu: %.9g against %.9g", what, differ, count, first,
+                a[first], b[first]);
 }
 
 int fx_progress(const efme_train_progress *progress, void *user) {

@@ -9,11 +9,11 @@
 #define SIDE 32
 
 #define ck_ok(call) ck_assert_msg((call) == EFME_OK, "%s: %s", #call, efme_last_error())
-#define ck_fails(call, status, text)                                                                                     \
-  do {                                                                                                                   \
-    efme_status got_ = (call);                                                                                           \
-    ck_assert_msg(got_ == (status), "%s: %s, wanted %s (%s)", #call, efme_status_name(got_), #status, efme_last_error()); \
-    ck_assert_msg(strstr(efme_last_error(), (text)) != NULL, "'%s' does not name '%s'", efme_last_error(), (text));       \
+#define ck_fails(call, status, text)                                                                                                       \
+  do {                                                                                                                                     \
+    efme_status got_ = (call);                                                                                                             \
+    ck_assert_msg(got_ == (status), "%s: %s, wanted %s (%s)", #call, efme_status_name(got_), #status, efme_last_error());                  \
+    ck_assert_msg(strstr(efme_last_error(), (text)) != NULL, "'%s' does not name '%s'", efme_last_error(), (text));                        \
   } while (0)
 
 efme_context *fx_context(uint32_t threads);
@@ -27,7 +27,8 @@ efme_model *fx_model(efme_context *context, uint32_t cut, uint64_t seed);
 efme_recipe *fx_recipe(efme_context *context, const char *preset);
 efme_train_options fx_options(const efme_recipe *recipe);
 void fx_set(efme_recipe *recipe, efme_train_options options);
-void fx_phase(efme_context *context, efme_recipe *recipe, uint32_t scope, uint32_t epochs, uint32_t patience, uint32_t restore_best, uint32_t kind, double rate);
+void fx_phase(efme_context *context, efme_recipe *recipe, uint32_t scope, uint32_t epochs, uint32_t patience, uint32_t restore_best,
+              uint32_t kind, double rate);
 /* No phases yet. fixed: BN fixed, cached features (3 variants); else BN updating, drop-connect. */
 efme_recipe *fx_fixed(efme_context *context);
 efme_recipe *fx_updating(efme_context *context);

@@ -68,10 +68,8 @@ START_TEST(text_form) {
   for (size_t n = 0; n < size; n++) {
     struct efme_provenance *cut = NULL;
     efme_status status = efme_provenance_parse(&cut, &efme_allocator_libc, text, n);
-    if (n && text[n - 1] == '\n')
-      ck_assert_int_eq(status, EFME_OK);
-    else
-      ck_assert_int_eq(status, EFME_E_FORMAT);
+    if (n && text[n - 1] == '\n') ck_assert_int_eq(status, EFME_OK);
+    else ck_assert_int_eq(status, EFME_E_FORMAT);
     efme_provenance_free(cut);
   }
   efme_mem_free(&efme_allocator_libc, text);

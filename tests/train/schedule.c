@@ -53,7 +53,7 @@ START_TEST(warm_up) {
   near(efme_schedule_rate(&o, 5, 100, 20), 1e-3 / 4.0);
   ck_assert_double_eq(efme_schedule_rate(&o, 20, 100, 20), 1e-3);
   ck_assert_double_eq(efme_schedule_rate(&o, 1, 100, 0), 1e-3); /* length of an epoch not known */
-  o.schedule = EFME_SCHEDULE_COSINE; /* both factors at once */
+  o.schedule = EFME_SCHEDULE_COSINE;                            /* both factors at once */
   near(efme_schedule_rate(&o, 5, 100, 20), 1e-3 * (1.0 + cos(pi * 4.0 / 100.0)) / 2.0 / 4.0);
 }
 END_TEST

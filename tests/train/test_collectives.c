@@ -99,7 +99,8 @@ static void run_group(struct member members[RANKS], uint32_t scope, uint32_t bn,
   memset(&group, 0, sizeof group);
   pthread_barrier_init(&group.barrier, NULL, RANKS);
   for (uint32_t r = 0; r < RANKS; r++) {
-    members[r] = (struct member){.group = &group, .rank = r, .scope = scope, .bn = bn, .cancel_at = r ? cancel_rank1 : UINT32_MAX, .model_seed = 5 + r};
+    members[r] = (struct member){
+        .group = &group, .rank = r, .scope = scope, .bn = bn, .cancel_at = r ? cancel_rank1 : UINT32_MAX, .model_seed = 5 + r};
     members[r].collectives = (efme_collectives){sizeof(efme_collectives), r, RANKS, allreduce, broadcast, barrier, &members[r]};
   }
   for (uint32_t r = 0; r < RANKS; r++) ck_assert_int_eq(pthread_create(&threads[r], NULL, member_main, &members[r]), 0);
@@ -156,7 +157,8 @@ START_TEST(one_rank_cancels) {
   for (uint32_t at = 0; at < 8; at++) {
     struct member members[RANKS];
     run_group(members, EFME_SCOPE_ALL, EFME_BN_UPDATE, at);
-    for (int r = 0; r < RANKS; r++) ck_assert_msg(members[r].status == EFME_E_CANCELLED, "cancel %u, rank %d: %s", at, r, efme_status_name(members[r].status));
+    for (int r = 0; r < RANKS; r++)
+      ck_assert_msg(members[r].status == EFME_E_CANCELLED, "cancel %u, rank %d: %s", at, r, efme_status_name(members[r].status));
     ck_assert_uint_eq(members[0].cancel.calls, members[1].cancel.calls); /* at the same place */
     free_group(members);
   }

@@ -43,7 +43,8 @@ static int watch(const efme_train_progress *p, void *user) {
   long calls = atomic_load(&s->account->calls);
   if (p->event == EFME_TRAIN_STEP && strcmp(p->what, "train") == 0) {
     if (p->step > 1 && p->phase == s->phase && p->epoch == s->epoch) {
-      ck_assert_msg(calls == s->before, "step %d of epoch %u of phase %u made %ld allocations", (int)p->step, p->epoch, p->phase, calls - s->before);
+      ck_assert_msg(calls == s->before, "step %d of epoch %u of phase %u made %ld allocations", (int)p->step, p->epoch, p->phase,
+                    calls - s->before);
       s->counted++;
     }
     s->phase = p->phase;
@@ -130,7 +131,8 @@ START_TEST(allocator_says_no) {
     remove(path);
     account = (struct account){.fail_at = at};
     efme_status status = whole_run(&account, path);
-    ck_assert_msg(atomic_load(&account.live) == 0, "%ld blocks lost when allocation %ld was refused (%s)", (long)account.live, at, efme_last_error());
+    ck_assert_msg(atomic_load(&account.live) == 0, "%ld blocks lost when allocation %ld was refused (%s)", (long)account.live, at,
+                  efme_last_error());
     if (status == EFME_OK) break;
     ck_assert_msg(status == EFME_E_NOMEM, "allocation %ld refused: %s (%s)", at, efme_status_name(status), efme_last_error());
     refusals++;

@@ -94,11 +94,11 @@ START_TEST(train_option_ranges) {
   efme_recipe *r = NULL;
   ck_ok(efme_recipe_create(&r, context, "head"));
   const efme_train_options good = fx_options(r);
-#define REFUSED(field, value)                                                  \
-  do {                                                                         \
-    efme_train_options bad = good;                                             \
-    bad.field = value;                                                         \
-    ck_fails(efme_recipe_set_options(r, &bad), EFME_E_ARGUMENT, "." #field);   \
+#define REFUSED(field, value)                                                                                                              \
+  do {                                                                                                                                     \
+    efme_train_options bad = good;                                                                                                         \
+    bad.field = value;                                                                                                                     \
+    ck_fails(efme_recipe_set_options(r, &bad), EFME_E_ARGUMENT, "." #field);                                                               \
   } while (0)
   REFUSED(batch, 0);
   REFUSED(batch, 4097);
@@ -157,12 +157,12 @@ END_TEST
 
 START_TEST(optimizer_ranges) {
   efme_optimizer *o = NULL;
-#define REFUSED_OPTIMIZER(field, value)                                                \
-  do {                                                                                 \
-    efme_optimizer_options bad = EFME_OPTIMIZER_OPTIONS_INIT;                          \
-    bad.field = value;                                                                 \
-    ck_fails(efme_optimizer_create(&o, context, &bad), EFME_E_ARGUMENT, "." #field);   \
-    ck_assert_ptr_null(o);                                                             \
+#define REFUSED_OPTIMIZER(field, value)                                                                                                    \
+  do {                                                                                                                                     \
+    efme_optimizer_options bad = EFME_OPTIMIZER_OPTIONS_INIT;                                                                              \
+    bad.field = value;                                                                                                                     \
+    ck_fails(efme_optimizer_create(&o, context, &bad), EFME_E_ARGUMENT, "." #field);                                                       \
+    ck_assert_ptr_null(o);                                                                                                                 \
   } while (0)
   REFUSED_OPTIMIZER(kind, 4);
   REFUSED_OPTIMIZER(schedule, 3);

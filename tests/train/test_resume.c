@@ -55,13 +55,14 @@ static void same_history(const efme_trainer *a, const efme_trainer *b) {
     ck_ok(efme_trainer_epoch(a, i, &x));
     ck_ok(efme_trainer_epoch(b, i, &y));
     x.seconds = y.seconds = 0.0;
-    ck_assert_msg(memcmp(&x, &y, sizeof x) == 0, "line %u of the history differs: loss %.17g against %.17g, validation %.17g against %.17g", i, x.loss, y.loss,
-                  x.validation_loss, y.validation_loss);
+    ck_assert_msg(memcmp(&x, &y, sizeof x) == 0, "line %u of the history differs: loss %.17g against %.17g, validation %.17g against %.17g",
+                  i, x.loss, y.loss, x.validation_loss, y.validation_loss);
   }
 }
 
 /* Runs with a cancel at callback `at`, then goes on until the end, cancelling never again. */
-static void disturbed(const efme_recipe *recipe, uint32_t at, int fresh, const efme_trainer *undisturbed, const float *wanted, size_t count, const char *path) {
+static void disturbed(const efme_recipe *recipe, uint32_t at, int fresh, const efme_trainer *undisturbed, const float *wanted, size_t count,
+                      const char *path) {
   char what[64];
   size_t n;
   struct fx_cancel cancel = {.at = at}, never = {.at = UINT32_MAX};
@@ -201,7 +202,8 @@ static void write_checkpoint(const efme_recipe *recipe, const char *path) {
   efme_trainer_release(trainer);
 }
 
-static void refused(efme_model *m, const efme_recipe *recipe, const efme_dataset *t, const efme_dataset *v, const char *path, const char *field) {
+static void refused(efme_model *m, const efme_recipe *recipe, const efme_dataset *t, const efme_dataset *v, const char *path,
+                    const char *field) {
   efme_trainer *trainer = NULL;
   ck_ok(efme_trainer_create(&trainer, m, recipe, t, v));
   ck_ok(efme_trainer_set_checkpoint(trainer, path, 0.0));
@@ -215,12 +217,12 @@ START_TEST(other_options) {
   write_checkpoint(recipe, path);
   const efme_train_options good = fx_options(recipe);
   const float alpha[3] = {1.0f, 2.0f, 3.0f};
-#define CHANGED(field, value)                                     \
-  do {                                                            \
-    efme_train_options o = good;                                  \
-    o.field = value;                                              \
-    fx_set(recipe, o);                                            \
-    refused(model, recipe, train, validation, path, "'option " #field " "); \
+#define CHANGED(field, value)                                                                                                              \
+  do {                                                                                                                                     \
+    efme_train_options o = good;                                                                                                           \
+    o.field = value;                                                                                                                       \
+    fx_set(recipe, o);                                                                                                                     \
+    refused(model, recipe, train, validation, path, "'option " #field " ");                                                                \
   } while (0)
   CHANGED(seed, good.seed + 1);
   CHANGED(batch, 7);
@@ -261,13 +263,16 @@ START_TEST(other_phases) {
   efme_recipe *recipe = scratch();
   const char *path = fx_path("phases");
   write_checkpoint(recipe, path);
-  static const struct { const char *field; uint32_t scope, epochs, patience, best, kind; double rate; } cases[] = {
-      {"'phase 2 scope ", EFME_SCOPE_HEAD, 1, 0, 1, EFME_SGD, 1e-3},
-      {"'phase 2 epochs ", EFME_SCOPE_ALL, 2, 0, 1, EFME_SGD, 1e-3},
-      {"'phase 2 patience ", EFME_SCOPE_ALL, 1, 3, 1, EFME_SGD, 1e-3},
-      {"'phase 2 restore_best ", EFME_SCOPE_ALL, 1, 0, 0, EFME_SGD, 1e-3},
-      {"'phase 2 kind ", EFME_SCOPE_ALL, 1, 0, 1, EFME_ADAM, 1e-3},
-      {"'phase 2 learning_rate ", EFME_SCOPE_ALL, 1, 0, 1, EFME_SGD, 2e-3}};
+  static const struct {
+    const char *field;
+    uint32_t scope, epochs, patience, best, kind;
+    double rate;
+  } cases[] = {{"'phase 2 scope ", EFME_SCOPE_HEAD, 1, 0, 1, EFME_SGD, 1e-3},
+               {"'phase 2 epochs ", EFME_SCOPE_ALL, 2, 0, 1, EFME_SGD, 1e-3},
+               {"'phase 2 patience ", EFME_SCOPE_ALL, 1, 3, 1, EFME_SGD, 1e-3},
+               {"'phase 2 restore_best ", EFME_SCOPE_ALL, 1, 0, 0, EFME_SGD, 1e-3},
+               {"'phase 2 kind ", EFME_SCOPE_ALL, 1, 0, 1, EFME_ADAM, 1e-3},
+               {"'phase 2 learning_rate ", EFME_SCOPE_ALL, 1, 0, 1, EFME_SGD, 2e-3}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     ck_ok(efme_recipe_clear_phases(recipe));
     fx_phase(context, recipe, EFME_SCOPE_ALL, 2, 0, 0, EFME_ADAM, 1e-3);

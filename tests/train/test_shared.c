@@ -83,7 +83,8 @@ static efme_recipe *recipe_of(int head_first) {
 }
 
 START_TEST(folds_from_shared_data) {
-  efme_dataset *all = fx_dataset(context, 0, 40, 3, 3), *train = fx_dataset(context, 0, 20, 3, 1), *validation = fx_dataset(context, 20, 9, 3, 1);
+  efme_dataset *all = fx_dataset(context, 0, 40, 3, 3), *train = fx_dataset(context, 0, 20, 3, 1),
+               *validation = fx_dataset(context, 20, 9, 3, 1);
   efme_model *model = fx_model(context, 2, 5);
   for (int head_first = 0; head_first < 2; head_first++) {
     efme_recipe *recipe = recipe_of(head_first);
@@ -115,7 +116,8 @@ END_TEST
 
 /* Predictions by three ways: shared features, the trainer on its own stage, the published model's predictor. */
 START_TEST(predictions) {
-  efme_dataset *all = fx_dataset(context, 0, 40, 3, 3), *train = fx_dataset(context, 0, 20, 3, 1), *test = fx_dataset(context, 30, 10, 3, 7);
+  efme_dataset *all = fx_dataset(context, 0, 40, 3, 3), *train = fx_dataset(context, 0, 20, 3, 1),
+               *test = fx_dataset(context, 30, 10, 3, 7);
   efme_model *model = fx_model(context, 2, 5), *trained = NULL;
   efme_recipe *recipe = fx_fixed(context);
   fx_phase(context, recipe, EFME_SCOPE_HEAD, 2, 0, 0, EFME_ADAM, 1e-2);
@@ -143,8 +145,10 @@ START_TEST(predictions) {
   }
   efme_predictor_release(predictor);
   for (int i = 0; i < 30; i++) {
-    ck_assert_msg(probabilities[0][i] == probabilities[1][i], "number %d: %.9g from the stage, %.9g from shared features", i, probabilities[0][i], probabilities[1][i]);
-    ck_assert_msg(probabilities[0][i] == probabilities[2][i], "number %d: %.9g from the trainer, %.9g from the predictor", i, probabilities[0][i], probabilities[2][i]);
+    ck_assert_msg(probabilities[0][i] == probabilities[1][i], "number %d: %.9g from the stage, %.9g from shared features", i,
+                  probabilities[0][i], probabilities[1][i]);
+    ck_assert_msg(probabilities[0][i] == probabilities[2][i], "number %d: %.9g from the trainer, %.9g from the predictor", i,
+                  probabilities[0][i], probabilities[2][i]);
   }
   efme_train_shared_release(shared);
   efme_model_release(trained);

@@ -33,7 +33,8 @@ START_TEST(learns) {
   efme_epoch first = EFME_EPOCH_INIT, end = EFME_EPOCH_INIT;
   ck_ok(efme_trainer_epoch(trainer, 0, &first));
   ck_ok(efme_trainer_epoch(trainer, 29, &end));
-  ck_assert_msg(end.accuracy > 0.95, "training accuracy %.3f after 30 epochs (loss %.3f, validation UF1 %.3f)", end.accuracy, end.loss, end.validation_uf1);
+  ck_assert_msg(end.accuracy > 0.95, "training accuracy %.3f after 30 epochs (loss %.3f, validation UF1 %.3f)", end.accuracy, end.loss,
+                end.validation_uf1);
   ck_assert_msg(end.loss < first.loss / 2, "loss %.3f, at first %.3f", end.loss, first.loss);
   ck_assert_uint_eq(last.event, EFME_TRAIN_PHASE);
   ck_assert_uint_eq(last.has_validation, 1);
@@ -73,10 +74,8 @@ START_TEST(threads_and_row_order_change_nothing) {
       float *weights = two_phases(c, cached, i % 2 ? 11 : 1, &count); /* 11: the rows in another order */
       efme_context_release(c);
       if (first) fx_same_bits(first, weights, count, cached ? "fixed" : "updating");
-      if (!first)
-        first = weights;
-      else
-        free(weights);
+      if (!first) first = weights;
+      else free(weights);
     }
     free(first);
   }
@@ -255,7 +254,8 @@ START_TEST(refusals) {
   efme_label_rule rules[] = {{"*", "surprise"}};
   efme_label_map map = {.struct_size = sizeof map, .class_names = names, .class_count = 3, .rule_count = 1, .rules = rules};
   ck_ok(efme_dataset_map_labels(&other, good, &map));
-  ck_fails(efme_trainer_create(&trainer, model, recipe, other, NULL), EFME_E_MISMATCH, "class 1 is 'surprise' in the training dataset, 'positive' in the model");
+  ck_fails(efme_trainer_create(&trainer, model, recipe, other, NULL), EFME_E_MISMATCH,
+           "class 1 is 'surprise' in the training dataset, 'positive' in the model");
   const float alpha[] = {1.0f, 2.0f};
   efme_train_options o = fx_options(recipe);
   o.alpha = alpha;
@@ -370,7 +370,8 @@ END_TEST
 /* ---- provenance ---- */
 
 START_TEST(provenance_grows) {
-  efme_dataset *train = fx_dataset(context, 0, 12, 3, 1), *validation = fx_dataset(context, 12, 3, 3, 1), *later = fx_dataset(context, 15, 3, 3, 1);
+  efme_dataset *train = fx_dataset(context, 0, 12, 3, 1), *validation = fx_dataset(context, 12, 3, 3, 1),
+               *later = fx_dataset(context, 15, 3, 3, 1);
   efme_model *model = fx_model(context, 1, 5), *once = NULL, *twice = NULL;
   efme_recipe *recipe = fx_updating(context);
   fx_phase(context, recipe, EFME_SCOPE_ALL, 1, 0, 0, EFME_ADAM, 1e-3);
