@@ -25,9 +25,8 @@ struct heldout {
   char first_seen[256];
 };
 
-/* Subject or content; with exclude_seen such samples are marked, else refused. */
+/* Subject or content; with exclude_seen such samples are left out, else the first refuses the score. */
 static efme_status mark_seen(struct heldout *h) {
-  if (!h->o->exclude_seen) return efme_provenance_check(h->model, h->tested, NULL, (int)h->o->refuse_unknown);
   if (h->o->refuse_unknown && !efme_model_provenance_known(h->model)) return efme_provenance_check(h->model, h->tested, NULL, 1);
   efme_status status = efme_dataset_hashes(h->tested, NULL, NULL);
   for (uint64_t i = 0; i < h->count && status == EFME_OK; i++) {
@@ -37,9 +36,12 @@ static efme_status mark_seen(struct heldout *h) {
     h->seen[i] = (*s.subject && efme_model_has_seen_subject(h->model, s.subject)) || efme_model_has_seen_content(h->model, s.pixel_hash);
     if (h->seen[i] && !h->left_out++) snprintf(h->first_seen, sizeof h->first_seen, "%s", s.key);
   }
-  if (status == EFME_OK && h->left_out == h->count)
-    status = efme_fail(EFME_E_LEAK, "the weights have seen all %llu tested samples", (unsigned long long)h->count);
-  return status;
+  if (status || !h->left_out) return status;
+  if (h->left_out == h->count) return efme_fail(EFME_E_LEAK, "the weights have seen all %llu tested samples, first %s", (unsigned long long)h->count, h->first_seen);
+  if (h->o->exclude_seen) return EFME_OK;
+  status = efme_provenance_check(h->model, h->tested, NULL, 0); /* names subject or sample */
+  return efme_fail(status, "%s; they have seen %llu of %llu samples (exclude_seen leaves such out)", efme_last_error(), (unsigned long long)h->left_out,
+                   (unsigned long long)h->count);
 }
 
 static efme_status take(struct heldout *h, uint64_t index, const efme_prediction *p, const float *probabilities) {

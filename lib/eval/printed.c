@@ -105,7 +105,7 @@ static void check_bound(struct check *c) {
 }
 
 static void check_uf1(struct check *c) {
-  double mean;
+  double mean = 0.0;
   if (!printed(c->row->uf1) || !class_mean(c, c->row->class_f1, &mean) || near_to(c->row->uf1, mean, 2 * c->half)) return;
   begin(c);
   say(c, "UF1", c->row->uf1);
@@ -115,7 +115,7 @@ static void check_uf1(struct check *c) {
 
 /* Error 5: precision printed as recall. */
 static void check_uar(struct check *c) {
-  double recall, precision, uar = c->row->uar;
+  double recall = 0.0, precision = 0.0, uar = c->row->uar;
   if (!printed(uar)) return;
   int has_recall = class_mean(c, c->row->class_recall, &recall), has_precision = class_mean(c, c->row->class_precision, &precision);
   if (has_recall && near_to(uar, recall, 2 * c->half)) return;
@@ -188,7 +188,7 @@ static double extreme_accuracy(const efme_printed_row *row, double samples, doub
 
 static void check_accuracy(struct check *c) {
   const efme_printed_row *row = c->row;
-  double samples = 0.0, sum = 0.0, mean;
+  double samples = 0.0, sum = 0.0, mean = 0.0;
   if (!printed(row->accuracy) || !row->class_samples) return;
   for (uint32_t i = 0; i < row->classes; i++) samples += (double)row->class_samples[i];
   if (samples <= 0.0) return;

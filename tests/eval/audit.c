@@ -624,6 +624,7 @@ START_TEST(data_set_apart) {
   efme_result *r = NULL;
   efme_evaluate_options o = EFME_EVALUATE_OPTIONS_INIT;
   FAILS(EFME_E_LEAK, efme_evaluate(&r, model, f.dataset, NULL), "the weights have seen subject even/s3, which the tested data holds");
+  HAS(efme_last_error(), "they have seen 18 of 30 samples");
   o.exclude_seen = 1;
   OK(efme_evaluate(&r, model, f.dataset, &o));
   ck_assert_uint_eq(efme_result_count(r), 2 * EACH); /* s1 and s2 */
