@@ -64,7 +64,8 @@ EFME_API efme_status efme_dataset_open_ckplus(efme_dataset **out, efme_context *
  * filtered by. Quoted fields, CRLF; relative paths start at the manifest's folder. Classes: the labels in alphabetical order. */
 EFME_API efme_status efme_dataset_open_manifest(efme_dataset **out, efme_context *context, const char *path, const efme_dataset_options *options);
 
-/* Seeded parametric faces, labelled negative, positive, surprise: made on the fly, the same on every machine. */
+/* Seeded parametric faces, labelled negative, positive, surprise: made on the fly, the same on every machine. Subjects are
+ * "synthetic/SEED-NUMBER": sets of one seed share those of their subjects whose numbers both have, at whatever intensity. */
 typedef struct efme_synthetic_options {
   size_t struct_size;
   uint64_t seed;

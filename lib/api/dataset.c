@@ -9,7 +9,9 @@ uint64_t efme_dataset_count(const efme_dataset *d) { return d ? d->count : 0; }
 
 uint32_t efme_dataset_class_count(const efme_dataset *d) { return d ? d->class_count : 0; }
 
-const char *efme_dataset_class_name(const efme_dataset *d, uint32_t index) { return d && index < d->class_count ? d->class_names[index] : NULL; }
+const char *efme_dataset_class_name(const efme_dataset *d, uint32_t index) {
+  return d && index < d->class_count ? d->class_names[index] : NULL;
+}
 
 efme_status efme_dataset_class_counts(const efme_dataset *d, uint64_t *counts, uint32_t capacity) {
   if (!d || !counts) return efme_fail(EFME_E_ARGUMENT, "%s is NULL", !d ? "dataset" : "counts");
@@ -22,7 +24,9 @@ efme_status efme_dataset_class_counts(const efme_dataset *d, uint64_t *counts, u
 
 uint32_t efme_dataset_subject_count(const efme_dataset *d) { return d ? d->subject_count : 0; }
 
-const char *efme_dataset_subject(const efme_dataset *d, uint32_t index) { return d && index < d->subject_count ? d->subjects[index] : NULL; }
+const char *efme_dataset_subject(const efme_dataset *d, uint32_t index) {
+  return d && index < d->subject_count ? d->subjects[index] : NULL;
+}
 
 static efme_status check_index(const efme_dataset *d, uint64_t index, const void *out) {
   if (!d || !out) return efme_fail(EFME_E_ARGUMENT, "%s is NULL", !d ? "dataset" : "out");

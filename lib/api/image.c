@@ -6,7 +6,8 @@
 #include "backend/context.h"
 #include "io/image.h"
 
-static efme_status decode(efme_image **out, efme_context *context, const uint8_t *data, size_t size, const char *name, const efme_image_options *options) {
+static efme_status decode(efme_image **out, efme_context *context, const uint8_t *data, size_t size, const char *name,
+                          const efme_image_options *options) {
   const struct efme_allocator *a = efme_context_allocator(context);
   struct efme_pixels px;
   uint32_t orientation;
@@ -48,11 +49,14 @@ static uint32_t format_layout(efme_pixel_format format, uint32_t rgb[3]) {
   int blue_first = format == EFME_PIXEL_BGR8 || format == EFME_PIXEL_BGRA8;
   rgb[0] = blue_first ? 2 : 0, rgb[1] = 1, rgb[2] = blue_first ? 0 : 2;
   switch (format) {
-  case EFME_PIXEL_GREY8: return 1;
+  case EFME_PIXEL_GREY8:
+    return 1;
   case EFME_PIXEL_RGB8:
-  case EFME_PIXEL_BGR8: return 3;
+  case EFME_PIXEL_BGR8:
+    return 3;
   case EFME_PIXEL_RGBA8:
-  case EFME_PIXEL_BGRA8: return 4;
+  case EFME_PIXEL_BGRA8:
+    return 4;
   }
   return 0;
 }
@@ -116,7 +120,8 @@ efme_status efme_image_crop(efme_image **out, const efme_image *image, int32_t x
   if (!width || !height) return efme_fail(EFME_E_ARGUMENT, "the box is empty: %u x %u", width, height);
   const struct efme_pixels *in = &image->px;
   if (x >= (int64_t)in->width || y >= (int64_t)in->height || (int64_t)x + width <= 0 || (int64_t)y + height <= 0)
-    return efme_fail(EFME_E_ARGUMENT, "the box %d, %d, %u x %u lies outside the image of %u x %u", x, y, width, height, in->width, in->height);
+    return efme_fail(EFME_E_ARGUMENT, "the box %d, %d, %u x %u lies outside the image of %u x %u", x, y, width, height, in->width,
+                     in->height);
   efme_status status = efme_image_check_size(width, height, EFME_IMAGE_MAX_PIXELS);
   if (status) return status;
   struct efme_pixels px;
@@ -144,7 +149,8 @@ efme_status efme_image_resize(efme_image **out, const efme_image *image, uint32_
   struct efme_pixels px;
   status = efme_pixels_alloc(&px, image->allocator, width, height, image->px.channels);
   if (status) return status;
-  status = efme_pixels_resize(px.data, width, height, image->px.data, image->px.width, image->px.height, image->px.channels, image->allocator);
+  status =
+      efme_pixels_resize(px.data, width, height, image->px.data, image->px.width, image->px.height, image->px.channels, image->allocator);
   if (status) {
     efme_pixels_free(&px, image->allocator);
     return status;

@@ -68,7 +68,8 @@ static efme_status check(efme_dataset_callbacks *c, const efme_dataset_callbacks
   if (!c->count) return efme_fail(EFME_E_ARGUMENT, "efme_dataset_callbacks.count is 0");
   if (c->reserved) return efme_fail(EFME_E_ARGUMENT, "efme_dataset_callbacks.reserved is not 0");
   if (!c->class_names != !c->class_count) return efme_fail(EFME_E_ARGUMENT, "class_names and class_count are given together or not at all");
-  if (c->class_count > EFME_MAX_CLASSES) return efme_fail(EFME_E_LIMIT, "%u classes, at most %d are possible", c->class_count, EFME_MAX_CLASSES);
+  if (c->class_count > EFME_MAX_CLASSES)
+    return efme_fail(EFME_E_LIMIT, "%u classes, at most %d are possible", c->class_count, EFME_MAX_CLASSES);
   for (uint32_t i = 0; i < c->class_count; i++)
     if (!c->class_names[i] || !c->class_names[i][0]) return efme_fail(EFME_E_ARGUMENT, "class_names[%u] is empty", i);
   return EFME_OK;

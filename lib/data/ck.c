@@ -11,7 +11,8 @@
 static efme_status add_image(struct efme_store *s, const char *folder, const char *label, const char *name) {
   const char *mark = strchr(name, '_');
   const char *dot = strrchr(name, '.');
-  if (!mark || mark == name || mark - name > 31) return efme_fail(EFME_E_FORMAT, "%s/%s: no subject ahead of an underscore in the name", folder, name);
+  if (!mark || mark == name || mark - name > 31)
+    return efme_fail(EFME_E_FORMAT, "%s/%s: no subject ahead of an underscore in the name", folder, name);
   char subject[32];
   snprintf(subject, sizeof subject, "%.*s", (int)(mark - name), name);
   const struct efme_allocator *a = s->allocator;
@@ -36,7 +37,8 @@ static efme_status add_folder(struct efme_store *s, const char *root, const char
     status = efme_reading_skip(reading, add_image(s, folder, label, names[i]));
     if (!status) status = efme_reading_step(reading, reading->done + 1);
   }
-  if (!status && !images) status = efme_reading_skip(reading, efme_fail(EFME_E_FORMAT, "%s: no image in it: class %s has no sample", folder, label));
+  if (!status && !images)
+    status = efme_reading_skip(reading, efme_fail(EFME_E_FORMAT, "%s: no image in it: class %s has no sample", folder, label));
   efme_mem_free(a, names);
   efme_mem_free(a, folder);
   return status;
@@ -52,7 +54,8 @@ static efme_status read_ck48(struct efme_store *s, const char *path, struct efme
   for (size_t i = 0; i < count && !status; i++) {
     size_t k = 0;
     while (k < EFME_COUNT(known) && strcmp(names[i], known[k])) k++;
-    if (k == EFME_COUNT(known)) status = efme_reading_skip(reading, efme_fail(EFME_E_FORMAT, "%s/%s: not one of CK+48's seven emotions", path, names[i]));
+    if (k == EFME_COUNT(known))
+      status = efme_reading_skip(reading, efme_fail(EFME_E_FORMAT, "%s/%s: not one of CK+48's seven emotions", path, names[i]));
     else status = add_folder(s, path, names[i], reading), used++;
   }
   efme_mem_free(s->allocator, names);
@@ -111,7 +114,8 @@ static efme_status add_sequence(struct efme_store *s, const char *labels, const 
   return status;
 }
 
-static efme_status add_subject(struct efme_store *s, const char *labels, const char *images, const char *subject, struct efme_reading *reading) {
+static efme_status add_subject(struct efme_store *s, const char *labels, const char *images, const char *subject,
+                               struct efme_reading *reading) {
   const struct efme_allocator *a = s->allocator;
   char *folder = efme_path_join(a, labels, subject);
   char **sequences = NULL;

@@ -59,7 +59,8 @@ static efme_status add_bytes(struct efme_csv *csv, const void *p, size_t n) {
 
 static efme_status begin_field(struct efme_csv *csv) {
   void *fields = csv->fields;
-  efme_status status = efme_mem_grow(csv->allocator, &fields, &csv->field_capacity, csv->field_count + 1, sizeof *csv->fields, "CSV record");
+  efme_status status =
+      efme_mem_grow(csv->allocator, &fields, &csv->field_capacity, csv->field_count + 1, sizeof *csv->fields, "CSV record");
   csv->fields = fields;
   if (!status) csv->fields[csv->field_count++] = csv->text_size;
   return status;

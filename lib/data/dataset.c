@@ -129,8 +129,8 @@ efme_status efme_dataset_from_store(efme_dataset **out, struct efme_store *store
   return EFME_OK;
 }
 
-efme_status efme_dataset_view(efme_dataset **out, const efme_dataset *parent, const uint64_t *indices, uint64_t count, const int32_t *labels,
-                              const char *const *class_names, uint32_t class_count) {
+efme_status efme_dataset_view(efme_dataset **out, const efme_dataset *parent, const uint64_t *indices, uint64_t count,
+                              const int32_t *labels, const char *const *class_names, uint32_t class_count) {
   efme_dataset *d = efme_dataset_new(parent->context, count, parent->store_count);
   if (!d) return EFME_E_NOMEM;
   for (uint32_t i = 0; i < parent->store_count; i++) d->stores[d->store_count++] = efme_store_retain(parent->stores[i]);
@@ -138,7 +138,8 @@ efme_status efme_dataset_view(efme_dataset **out, const efme_dataset *parent, co
     d->items[i] = parent->items[indices[i]];
     d->labels[i] = labels ? labels[i] : parent->labels[indices[i]];
   }
-  efme_status status = efme_dataset_seal(d, class_names ? class_names : parent->class_names, class_names ? class_count : parent->class_count);
+  efme_status status =
+      efme_dataset_seal(d, class_names ? class_names : parent->class_names, class_names ? class_count : parent->class_count);
   if (status) {
     efme_dataset_release(d);
     return status;

@@ -46,12 +46,12 @@ struct efme_store {
   const char **columns; /* names of further columns (manifest) */
   const char **values;  /* [count][column_count] */
   size_t column_count, value_capacity;
-  uint64_t *contents;   /* [count] hash of the sample's content reference, for the fingerprint; NULL: of the path below the root */
-  const char *root;     /* folder that was opened: paths below it are fingerprinted without it */
+  uint64_t *contents; /* [count] hash of the sample's content reference, for the fingerprint; NULL: of the path below the root */
+  const char *root;   /* folder that was opened: paths below it are fingerprinted without it */
   efme_image_options image;
   const struct efme_source *source;
-  void *state;            /* the source's */
-  struct efme_size size;  /* of every sample; unknown: look at the file */
+  void *state;              /* the source's */
+  struct efme_size size;    /* of every sample; unknown: look at the file */
   _Atomic uint64_t *hashes; /* [count][2] file, pixels; 0 not yet */
 };
 
@@ -92,7 +92,8 @@ struct efme_row {
   int32_t onset, apex, offset, label;
   uint64_t row;
 };
-#define EFME_ROW_INIT { "", "", "", "", "", "", -1, -1, -1, EFME_NO_CLASS, 0 }
+#define EFME_ROW_INIT                                                                                                                      \
+  { "", "", "", "", "", "", -1, -1, -1, EFME_NO_CLASS, 0 }
 efme_status efme_store_add(struct efme_store *store, const struct efme_row *row);
 /* Sets content and size references, checks that there are samples and that keys are unique (text names both rows). */
 efme_status efme_store_finish(struct efme_store *store, const char *name);
@@ -102,8 +103,8 @@ efme_status efme_store_finish(struct efme_store *store, const char *name);
  * caller's reference to the store, also on failure. */
 efme_status efme_dataset_from_store(efme_dataset **out, struct efme_store *store, const char *const *class_names, uint32_t class_count);
 /* A view of `parent` with `count` items at `indices`; labels NULL: the parent's; names NULL: the parent's. */
-efme_status efme_dataset_view(efme_dataset **out, const efme_dataset *parent, const uint64_t *indices, uint64_t count, const int32_t *labels,
-                              const char *const *class_names, uint32_t class_count);
+efme_status efme_dataset_view(efme_dataset **out, const efme_dataset *parent, const uint64_t *indices, uint64_t count,
+                              const int32_t *labels, const char *const *class_names, uint32_t class_count);
 /* Puts class names in, sorts out subjects: last steps of making a view. */
 efme_status efme_dataset_seal(efme_dataset *d, const char *const *class_names, uint32_t class_count);
 efme_dataset *efme_dataset_new(efme_context *context, uint64_t count, uint32_t stores);
@@ -125,7 +126,8 @@ void efme_item_name(const efme_dataset *d, uint64_t index, char name[256]);
 extern const struct efme_source efme_file_source;
 /* Reader options with defaults; image limits resolved into *image. */
 efme_status efme_reader_options(efme_dataset_options *out, efme_image_options *image, const efme_dataset_options *options);
-/* Files (not folders, no dot files) or folders of `path`, names in byte order: a NULL-terminated list in one block, free with efme_mem_free. */
+/* Files (not folders, no dot files) or folders of `path`, names in byte order: a NULL-terminated list in one block, free with
+ * efme_mem_free. */
 enum efme_list_kind { EFME_LIST_FILES = 1, EFME_LIST_FOLDERS = 2 };
 efme_status efme_list_folder(char ***out, size_t *count, const struct efme_allocator *a, const char *path, enum efme_list_kind kind);
 int efme_is_image_name(const char *name);
@@ -155,13 +157,13 @@ struct efme_csv {
   uint8_t *buffer;
   size_t begin, end;
   int ended;
-  uint64_t line;       /* of the record last read, 1 = first */
+  uint64_t line; /* of the record last read, 1 = first */
   uint64_t next_line;
-  char *text;          /* the record's fields, NUL after each */
+  char *text; /* the record's fields, NUL after each */
   size_t text_size, text_capacity;
-  size_t *fields;      /* offsets into text */
+  size_t *fields; /* offsets into text */
   size_t field_count, field_capacity;
-  size_t max_record;   /* bytes; longer is EFME_E_LIMIT */
+  size_t max_record; /* bytes; longer is EFME_E_LIMIT */
 };
 efme_status efme_csv_open(struct efme_csv *csv, const struct efme_allocator *a, const char *path, size_t max_record);
 /* The next record that is not an empty line; *more 0 at the end. */
@@ -169,6 +171,5 @@ efme_status efme_csv_next(struct efme_csv *csv, int *more);
 static inline const char *efme_csv_field(const struct efme_csv *csv, size_t i) { return csv->text + csv->fields[i]; }
 size_t efme_csv_length(const struct efme_csv *csv, size_t i);
 void efme_csv_close(struct efme_csv *csv);
-
 
 #endif

@@ -89,11 +89,13 @@ static void pad(struct efme_text *text, const char *s, size_t width) {
   for (; n < width; n++) efme_text_add(text, " ");
 }
 
-static void text_row(struct efme_text *out, const efme_dataset *d, const char *name, uint64_t count, uint32_t subjects, const uint64_t *classes) {
+static void text_row(struct efme_text *out, const efme_dataset *d, const char *name, uint64_t count, uint32_t subjects,
+                     const uint64_t *classes) {
   pad(out, name, 14);
   efme_text_printf(out, "%8llu %9u  ", (unsigned long long)count, subjects);
   const char *comma = "";
-  for (uint32_t c = 0; c < d->class_count; c++, comma = ", ") efme_text_printf(out, "%s%llu %s", comma, (unsigned long long)classes[c], d->class_names[c]);
+  for (uint32_t c = 0; c < d->class_count; c++, comma = ", ")
+    efme_text_printf(out, "%s%llu %s", comma, (unsigned long long)classes[c], d->class_names[c]);
   if (classes[d->class_count]) efme_text_printf(out, "%s%llu without class", comma, (unsigned long long)classes[d->class_count]);
   efme_text_add(out, "\n");
 }
@@ -138,14 +140,15 @@ static void json_classes(struct efme_text *out, const efme_dataset *d, const uin
 
 static void write_json(struct efme_text *out, const struct tables *t, const uint64_t *all) {
   const efme_dataset *d = t->d;
-  efme_text_printf(out, "{\"samples\": %llu, \"subjects\": %u, \"fingerprint\": \"%016llx\", \"classes\": ", (unsigned long long)d->count, d->subject_count,
-                   (unsigned long long)efme_dataset_fingerprint(d));
+  efme_text_printf(out, "{\"samples\": %llu, \"subjects\": %u, \"fingerprint\": \"%016llx\", \"classes\": ", (unsigned long long)d->count,
+                   d->subject_count, (unsigned long long)efme_dataset_fingerprint(d));
   json_classes(out, d, all);
   efme_text_add(out, ", \"datasets\": [");
   for (size_t s = 0; s < t->source_count; s++) {
     efme_text_add(out, s ? ", {\"name\": " : "{\"name\": ");
     json_string(out, t->sources[s].dataset);
-    efme_text_printf(out, ", \"samples\": %llu, \"subjects\": %u, \"classes\": ", (unsigned long long)t->sources[s].count, t->sources[s].subjects);
+    efme_text_printf(out, ", \"samples\": %llu, \"subjects\": %u, \"classes\": ", (unsigned long long)t->sources[s].count,
+                     t->sources[s].subjects);
     json_classes(out, d, t->sources[s].classes);
     efme_text_add(out, "}");
   }

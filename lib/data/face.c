@@ -103,7 +103,8 @@ static void nuisance(struct efme_face *f, struct stream *s) {
 }
 
 static struct efme_colour any_colour(struct stream *s, double low, double high) {
-  struct efme_colour c = {range(s, low, high), range(s, low, high), range(s, low, high)};
+  struct efme_colour c; /* one after the other: an initialiser's parts have no order in C */
+  c.r = range(s, low, high), c.g = range(s, low, high), c.b = range(s, low, high);
   double grey = (c.r + c.g + c.b) / 3;
   return mix(c, (struct efme_colour){grey, grey, grey}, .4);
 }
@@ -115,13 +116,14 @@ static void view(struct efme_face *f, struct stream *s) {
   f->light_x = range(s, -1, 1), f->light_y = range(s, -1, .35);
   f->ambient = range(s, .45, .75), f->diffuse = range(s, .3, .75);
   f->gain = range(s, .65, 1.1), f->offset = range(s, -.03, .14), f->noise = range(s, .008, .032);
-  f->cast = (struct efme_colour){range(s, .9, 1.08), range(s, .94, 1.04), range(s, .9, 1.08)};
+  f->cast.r = range(s, .9, 1.08), f->cast.g = range(s, .94, 1.04), f->cast.b = range(s, .9, 1.08);
   f->back[0] = any_colour(s, .02, .98), f->back[1] = any_colour(s, .02, .98);
   f->cloth = any_colour(s, .03, .95);
   f->back_angle = range(s, 0, 6.28), f->back_wave = range(s, .5, 6), f->back_phase = range(s, 0, 6.28);
 }
 
-void efme_face_make(struct efme_face *f, uint64_t seed, uint32_t number, uint32_t sample, enum efme_face_class expression, double intensity) {
+void efme_face_make(struct efme_face *f, uint64_t seed, uint32_t number, uint32_t sample, enum efme_face_class expression,
+                    double intensity) {
   *f = (struct efme_face){.seed = seed, .sample = {sample, number}};
   struct stream who = {.seed = seed, .sample = number};
   identity(f, &who);

@@ -5,14 +5,16 @@
 
 #include <stdint.h>
 
-struct efme_colour { double r, g, b; };
+struct efme_colour {
+  double r, g, b;
+};
 
 enum efme_face_class { EFME_FACE_NEGATIVE = 0, EFME_FACE_POSITIVE = 1, EFME_FACE_SURPRISE = 2 };
 enum efme_hair { EFME_HAIR_NONE = 0, EFME_HAIR_SHORT = 1, EFME_HAIR_FRINGE = 2, EFME_HAIR_PARTED = 3, EFME_HAIR_LONG = 4 };
 
 struct efme_face {
   /* who: the same for every sample of a subject */
-  double width, square, taper;             /* half width of the head, squareness 0..1, narrowing of the jaw */
+  double width, square, taper; /* half width of the head, squareness 0..1, narrowing of the jaw */
   struct efme_colour skin, hair_colour, iris, lip;
   uint32_t hair, glasses, beard;
   double hairline, hair_size;
@@ -32,7 +34,8 @@ struct efme_face {
 };
 
 /* Face `number` of `seed` in its sample-th picture, showing `expression` at `intensity` 0..1. */
-void efme_face_make(struct efme_face *f, uint64_t seed, uint32_t number, uint32_t sample, enum efme_face_class expression, double intensity);
+void efme_face_make(struct efme_face *f, uint64_t seed, uint32_t number, uint32_t sample, enum efme_face_class expression,
+                    double intensity);
 /* channels 1 or 3, packed. */
 void efme_face_draw(uint8_t *out, uint32_t size, uint32_t channels, const struct efme_face *f);
 /* Box x, y, width, height and the two eye centres, in pixels. */

@@ -8,8 +8,8 @@
 
 /* One pixel being painted. */
 struct point {
-  double x, y;       /* face coordinates */
-  double pixel;      /* size of a pixel there */
+  double x, y;  /* face coordinates */
+  double pixel; /* size of a pixel there */
   struct efme_colour c;
 };
 
@@ -129,7 +129,8 @@ static void draw_brow(struct point *p, const struct efme_face *f, double x, doub
   double u = (x - .015) / f->brow_length, t = (u + 1) * .5;
   if (u < -1.2 || u > 1.2) return;
   double middle = -f->brow_gap - f->brow_raise + f->brow_inner * (1 - t) - f->brow_tilt * t - f->brow_arch * (1 - u * u);
-  double half = f->brow_thick * (1 - .45 * t), end = clamp01((1 - u) * f->brow_length / p->pixel + .5) * clamp01((u + 1) * f->brow_length / p->pixel + .5);
+  double half = f->brow_thick * (1 - .45 * t),
+         end = clamp01((1 - u) * f->brow_length / p->pixel + .5) * clamp01((u + 1) * f->brow_length / p->pixel + .5);
   struct efme_colour c = {f->hair_colour.r * .7, f->hair_colour.g * .7, f->hair_colour.b * .7};
   paint(p, c, .9 * end * band(p, y, middle - half, middle + half));
 }
@@ -154,9 +155,9 @@ static void draw_mouth(struct point *p, const struct efme_face *f, double x, dou
 static void draw_folds(struct point *p, const struct efme_face *f, double x, double y) {
   double side = x < 0 ? -x : x;
   if (f->fold > 0) /* from the nose round the corner of the mouth */
-    darken(p, .66, f->fold * stroke(p, segment(side, y, f->nose_width * 1.2, f->nose_y, f->mouth_width * 1.28, f->mouth_y - f->corner * .5), .014));
-  if (f->frown > 0)
-    darken(p, .55, f->frown * stroke(p, segment(side, y, .035, f->eye_y - f->brow_gap - .04, .045, f->eye_y - .06), .011));
+    darken(p, .66,
+           f->fold * stroke(p, segment(side, y, f->nose_width * 1.2, f->nose_y, f->mouth_width * 1.28, f->mouth_y - f->corner * .5), .014));
+  if (f->frown > 0) darken(p, .55, f->frown * stroke(p, segment(side, y, .035, f->eye_y - f->brow_gap - .04, .045, f->eye_y - .06), .011));
 }
 
 static void draw_beard(struct point *p, const struct efme_face *f, double x, double y) {
@@ -168,11 +169,19 @@ static void draw_beard(struct point *p, const struct efme_face *f, double x, dou
 static void front_hair(struct point *p, const struct efme_face *f, double x, double y) {
   double x2 = x * x / (f->width * f->width), line;
   switch (f->hair) {
-  case EFME_HAIR_NONE: return;
-  case EFME_HAIR_FRINGE: line = f->hairline + .2 + .05 * x2; break;
-  case EFME_HAIR_PARTED: line = f->hairline + .32 * (x + f->width * .4) * (x + f->width * .4) / f->width; break;
-  case EFME_HAIR_LONG: line = f->hairline + .5 * x2 * x2; break;
-  default: line = f->hairline - .06 + .3 * x2 * x2;
+  case EFME_HAIR_NONE:
+    return;
+  case EFME_HAIR_FRINGE:
+    line = f->hairline + .2 + .05 * x2;
+    break;
+  case EFME_HAIR_PARTED:
+    line = f->hairline + .32 * (x + f->width * .4) * (x + f->width * .4) / f->width;
+    break;
+  case EFME_HAIR_LONG:
+    line = f->hairline + .5 * x2 * x2;
+    break;
+  default:
+    line = f->hairline - .06 + .3 * x2 * x2;
   }
   paint(p, f->hair_colour, inside(p, (y - line) * .8));
 }
@@ -188,7 +197,8 @@ static void draw_glasses(struct point *p, const struct efme_face *f, double x, d
 static void draw_face(struct point *p, const struct efme_face *f) {
   double x = p->x, y = p->y, side = x < 0 ? -x : x;
   if (f->hair != EFME_HAIR_LONG) paint(p, f->skin, inside(p, ellipse(side - f->width, y - .02, .09, .16)));
-  paint(p, (struct efme_colour){f->skin.r * .8, f->skin.g * .8, f->skin.b * .8}, inside(p, side - .36) * inside(p, .5 - y) * inside(p, y - 1.35));
+  paint(p, (struct efme_colour){f->skin.r * .8, f->skin.g * .8, f->skin.b * .8},
+        inside(p, side - .36) * inside(p, .5 - y) * inside(p, y - 1.35));
   double d = head(f, x, y, 0), in = inside(p, d);
   if (in > 0) {
     struct efme_colour behind = p->c;
@@ -234,7 +244,8 @@ void efme_face_draw(uint8_t *out, uint32_t size, uint32_t channels, const struct
       draw_face(&p, f);
       uint32_t w[4];
       efme_philox(w, f->seed, EFME_RNG_SYNTHETIC, f->sample[0] + 1, f->sample[1], 0x1000000u + j * size + i);
-      double r = p.c.r * f->cast.r * f->gain + f->offset, g = p.c.g * f->cast.g * f->gain + f->offset, b = p.c.b * f->cast.b * f->gain + f->offset;
+      double r = p.c.r * f->cast.r * f->gain + f->offset, g = p.c.g * f->cast.g * f->gain + f->offset,
+             b = p.c.b * f->cast.b * f->gain + f->offset;
       if (channels == 1) *out++ = to_byte(.299 * r + .587 * g + .114 * b + f->noise * noise(w, 0));
       else {
         *out++ = to_byte(r + f->noise * noise(w, 0));

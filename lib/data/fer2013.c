@@ -92,7 +92,8 @@ static efme_status read_header(struct columns *c, const struct efme_csv *csv) {
     else if (!strcmp(name, "Usage")) c->usage = i;
   }
   if (c->emotion == c->count || c->pixels == c->count)
-    return efme_fail(EFME_E_FORMAT, "%s: line 1: no column %s; this is not FER2013", csv->path, c->emotion == c->count ? "emotion" : "pixels");
+    return efme_fail(EFME_E_FORMAT, "%s: line 1: no column %s; this is not FER2013", csv->path,
+                     c->emotion == c->count ? "emotion" : "pixels");
   return EFME_OK;
 }
 
@@ -157,8 +158,9 @@ static efme_status read_rows(struct efme_store *s, struct efme_csv *csv, struct 
     status = efme_csv_next(csv, &more);
     if (status || !more) break;
     status = add_row(s, csv, &columns, row);
-    if (status) status = efme_reading_skip(reading, efme_fail_prefix(status, "%s: line %llu (row %llu)", csv->path, (unsigned long long)csv->line,
-                                                                     (unsigned long long)row));
+    if (status)
+      status = efme_reading_skip(
+          reading, efme_fail_prefix(status, "%s: line %llu (row %llu)", csv->path, (unsigned long long)csv->line, (unsigned long long)row));
     if (!status && row % 512 == 0) status = efme_reading_step(reading, row);
     reading->done = row;
   }
@@ -186,7 +188,8 @@ static const char *emotion_of_folder(const char *name) {
 }
 
 /* One emotion's folder. Names such as PublicTest_123.jpg tell the split better than the folder does. */
-static efme_status add_emotion(struct efme_store *s, const char *folder, const char *split, const char *name, struct efme_reading *reading) {
+static efme_status add_emotion(struct efme_store *s, const char *folder, const char *split, const char *name,
+                               struct efme_reading *reading) {
   const char *emotion = emotion_of_folder(name);
   if (!emotion) return efme_reading_skip(reading, efme_fail(EFME_E_FORMAT, "%s/%s: not one of FER2013's seven emotions", folder, name));
   const struct efme_allocator *a = s->allocator;

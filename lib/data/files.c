@@ -97,7 +97,11 @@ efme_status efme_list_folder(char ***out, size_t *count, const struct efme_alloc
   DIR *dir = opendir(path);
   if (!dir) {
     int e = errno;
-    return efme_fail(EFME_E_IO, "%s: cannot open folder: %s", path, e == ENOENT ? "it does not exist" : e == ENOTDIR ? "it is not a folder" : e == EACCES ? "permission denied" : "error");
+    return efme_fail(EFME_E_IO, "%s: cannot open folder: %s", path,
+                     e == ENOENT    ? "it does not exist"
+                     : e == ENOTDIR ? "it is not a folder"
+                     : e == EACCES  ? "permission denied"
+                                    : "error");
   }
   struct efme_text names;
   efme_text_init(&names, a);

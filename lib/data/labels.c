@@ -5,25 +5,49 @@
 
 static const char *const meg3_classes[] = {"negative", "positive", "surprise"};
 /* Spellings of FER2013, CK+, SMIC, CASME II and SAMM; spec section 3 and the organisers' composition. */
-static const efme_label_rule meg3_rules[] = {
-    {"negative", "negative"},   {"Negative", "negative"},  {"angry", "negative"},     {"anger", "negative"},    {"Anger", "negative"},
-    {"Angry", "negative"},      {"contempt", "negative"},  {"Contempt", "negative"},  {"disgust", "negative"},  {"Disgust", "negative"},
-    {"fear", "negative"},       {"Fear", "negative"},      {"sad", "negative"},       {"Sad", "negative"},      {"sadness", "negative"},
-    {"Sadness", "negative"},    {"repression", "negative"}, {"Repression", "negative"}, {"positive", "positive"}, {"Positive", "positive"},
-    {"happy", "positive"},      {"Happy", "positive"},     {"happiness", "positive"}, {"Happiness", "positive"}, {"surprise", "surprise"},
-    {"Surprise", "surprise"},   {"neutral", NULL},         {"Neutral", NULL},         {"other", NULL},          {"Other", NULL},
-    {"others", NULL},           {"Others", NULL}};
+static const efme_label_rule meg3_rules[] = {{"negative", "negative"},
+                                             {"Negative", "negative"},
+                                             {"angry", "negative"},
+                                             {"anger", "negative"},
+                                             {"Anger", "negative"},
+                                             {"Angry", "negative"},
+                                             {"contempt", "negative"},
+                                             {"Contempt", "negative"},
+                                             {"disgust", "negative"},
+                                             {"Disgust", "negative"},
+                                             {"fear", "negative"},
+                                             {"Fear", "negative"},
+                                             {"sad", "negative"},
+                                             {"Sad", "negative"},
+                                             {"sadness", "negative"},
+                                             {"Sadness", "negative"},
+                                             {"repression", "negative"},
+                                             {"Repression", "negative"},
+                                             {"positive", "positive"},
+                                             {"Positive", "positive"},
+                                             {"happy", "positive"},
+                                             {"Happy", "positive"},
+                                             {"happiness", "positive"},
+                                             {"Happiness", "positive"},
+                                             {"surprise", "surprise"},
+                                             {"Surprise", "surprise"},
+                                             {"neutral", NULL},
+                                             {"Neutral", NULL},
+                                             {"other", NULL},
+                                             {"Other", NULL},
+                                             {"others", NULL},
+                                             {"Others", NULL}};
 static const efme_label_map meg3 = {sizeof meg3, meg3_classes, 3, EFME_COUNT(meg3_rules), meg3_rules};
 
 static const char *const fer7_classes[] = {"angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"};
 /* Contempt, which CK+ and SAMM have, is none of FER2013's. */
 static const efme_label_rule fer7_rules[] = {
-    {"angry", "angry"},   {"anger", "angry"},         {"Anger", "angry"},         {"Angry", "angry"},     {"disgust", "disgust"},
-    {"Disgust", "disgust"}, {"fear", "fear"},         {"Fear", "fear"},           {"happy", "happy"},     {"Happy", "happy"},
-    {"happiness", "happy"}, {"Happiness", "happy"},   {"sad", "sad"},             {"Sad", "sad"},         {"sadness", "sad"},
-    {"Sadness", "sad"},   {"surprise", "surprise"},   {"Surprise", "surprise"},   {"neutral", "neutral"}, {"Neutral", "neutral"},
-    {"contempt", NULL},   {"Contempt", NULL},         {"repression", NULL},       {"Repression", NULL},   {"other", NULL},
-    {"Other", NULL},      {"others", NULL},           {"Others", NULL}};
+    {"angry", "angry"},     {"anger", "angry"},       {"Anger", "angry"},       {"Angry", "angry"},     {"disgust", "disgust"},
+    {"Disgust", "disgust"}, {"fear", "fear"},         {"Fear", "fear"},         {"happy", "happy"},     {"Happy", "happy"},
+    {"happiness", "happy"}, {"Happiness", "happy"},   {"sad", "sad"},           {"Sad", "sad"},         {"sadness", "sad"},
+    {"Sadness", "sad"},     {"surprise", "surprise"}, {"Surprise", "surprise"}, {"neutral", "neutral"}, {"Neutral", "neutral"},
+    {"contempt", NULL},     {"Contempt", NULL},       {"repression", NULL},     {"Repression", NULL},   {"other", NULL},
+    {"Other", NULL},        {"others", NULL},         {"Others", NULL}};
 static const efme_label_map fer7 = {sizeof fer7, fer7_classes, 7, EFME_COUNT(fer7_rules), fer7_rules};
 
 const efme_label_map *efme_label_map_builtin(const char *name) {
@@ -35,12 +59,14 @@ const efme_label_map *efme_label_map_builtin(const char *name) {
 
 static efme_status check_map(const efme_label_map *m) {
   if (!m->class_names || !m->class_count) return efme_fail(EFME_E_ARGUMENT, "the label map has no classes");
-  if (m->class_count > EFME_MAX_CLASSES) return efme_fail(EFME_E_LIMIT, "%u classes, at most %d are possible", m->class_count, EFME_MAX_CLASSES);
+  if (m->class_count > EFME_MAX_CLASSES)
+    return efme_fail(EFME_E_LIMIT, "%u classes, at most %d are possible", m->class_count, EFME_MAX_CLASSES);
   if (!m->rules && m->rule_count) return efme_fail(EFME_E_ARGUMENT, "the label map's rules are NULL");
   for (uint32_t i = 0; i < m->class_count; i++) {
     if (!m->class_names[i] || !m->class_names[i][0]) return efme_fail(EFME_E_ARGUMENT, "the label map's class %u has no name", i);
     for (uint32_t k = 0; k < i; k++)
-      if (!strcmp(m->class_names[i], m->class_names[k])) return efme_fail(EFME_E_ARGUMENT, "the label map names class \"%s\" twice", m->class_names[i]);
+      if (!strcmp(m->class_names[i], m->class_names[k]))
+        return efme_fail(EFME_E_ARGUMENT, "the label map names class \"%s\" twice", m->class_names[i]);
   }
   for (uint32_t i = 0; i < m->rule_count; i++)
     if (!m->rules[i].native) return efme_fail(EFME_E_ARGUMENT, "rule %u of the label map has no native label", i);

@@ -16,7 +16,7 @@ struct slot {
   struct efme_loader_batch batch;
   uint8_t *pixels;
   int32_t *labels, *ids;
-  uint32_t left;    /* samples not yet there */
+  uint32_t left;      /* samples not yet there */
   efme_status status; /* of its first bad sample */
   uint32_t bad;
   char text[512];
@@ -30,12 +30,15 @@ struct efme_loader {
   uint64_t count, batches;
   uint64_t *indices; /* NULL: all */
   uint32_t *order;   /* [count] positions in the list */
-  struct sort_key { uint64_t key; uint32_t k; } *keys;
+  struct sort_key {
+    uint64_t key;
+    uint32_t k;
+  } * keys;
   struct slot *slots;
   /* below: under lock */
   pthread_mutex_t lock;
   pthread_cond_t work, ready;
-  int synchronised; /* the three above exist */
+  int synchronised;  /* the three above exist */
   uint64_t next;     /* sample of the epoch that the next worker takes */
   uint64_t released; /* batches that the consumer is done with */
   uint64_t cursor;   /* batch that the consumer gets next */
@@ -116,7 +119,8 @@ static efme_status check(struct efme_loader_options *o, const struct efme_stage_
   if (count > INT32_MAX || info->count > INT32_MAX) return efme_fail(EFME_E_LIMIT, "%llu samples", (unsigned long long)count);
   for (uint64_t i = 0; indices && i < count; i++)
     if (indices[i] >= info->count)
-      return efme_fail(EFME_E_ARGUMENT, "indices[%llu] is %llu of %llu samples", (unsigned long long)i, (unsigned long long)indices[i], (unsigned long long)info->count);
+      return efme_fail(EFME_E_ARGUMENT, "indices[%llu] is %llu of %llu samples", (unsigned long long)i, (unsigned long long)indices[i],
+                       (unsigned long long)info->count);
   if (!o->depth) o->depth = 3;
   if (!o->threads) o->depth = 1;
   o->threads = EFME_MIN(o->threads, MAX_THREADS);
@@ -220,7 +224,8 @@ static void make_order(struct efme_loader *l, enum efme_loader_order order, uint
 }
 
 efme_status efme_loader_start(struct efme_loader *l, enum efme_loader_order order, uint32_t epoch, uint64_t first_batch) {
-  if (first_batch > l->batches) return efme_fail(EFME_E_ARGUMENT, "batch %llu of %llu", (unsigned long long)first_batch, (unsigned long long)l->batches);
+  if (first_batch > l->batches)
+    return efme_fail(EFME_E_ARGUMENT, "batch %llu of %llu", (unsigned long long)first_batch, (unsigned long long)l->batches);
   efme_loader_stop(l);
   make_order(l, order, epoch);
   pthread_mutex_lock(&l->lock);

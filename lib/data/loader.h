@@ -33,7 +33,8 @@ const efme_dataset *efme_stage_dataset(const struct efme_stage *stage);
 /* Sample `index` of the dataset into dst (sample_bytes). Errors name the file or row. */
 efme_status efme_stage_read(struct efme_stage *stage, uint64_t index, uint8_t *dst);
 /* A photo put through the same rule by itself: own size where it is not larger than input, else the input's. */
-void efme_stage_size_for(uint32_t *width, uint32_t *height, uint32_t image_width, uint32_t image_height, uint32_t input_width, uint32_t input_height);
+void efme_stage_size_for(uint32_t *width, uint32_t *height, uint32_t image_width, uint32_t image_height, uint32_t input_width,
+                         uint32_t input_height);
 
 /* ---- loader: one consumer thread ---- */
 struct efme_loader;
@@ -43,15 +44,15 @@ struct efme_loader_options {
   uint32_t threads; /* decoding threads; 0: next() decodes on the calling thread */
   uint32_t depth;   /* batches ahead, 0: 3 */
   uint32_t reserved;
-  uint64_t seed;    /* of the shuffled order */
+  uint64_t seed; /* of the shuffled order */
 };
 
 struct efme_loader_batch {
-  uint32_t count;          /* 1 .. batch */
-  uint64_t first;          /* position of its first sample in the epoch */
-  const uint8_t *pixels;   /* [count][height][width][channels] */
-  const int32_t *labels;   /* [count], EFME_NO_CLASS where the view has none */
-  const int32_t *ids;      /* [count] position in the stage's dataset: EFME_T_ID, the generator's `sample` */
+  uint32_t count;        /* 1 .. batch */
+  uint64_t first;        /* position of its first sample in the epoch */
+  const uint8_t *pixels; /* [count][height][width][channels] */
+  const int32_t *labels; /* [count], EFME_NO_CLASS where the view has none */
+  const int32_t *ids;    /* [count] position in the stage's dataset: EFME_T_ID, the generator's `sample` */
 };
 
 enum efme_loader_order { EFME_LOADER_SEQUENTIAL = 0, EFME_LOADER_SHUFFLED = 1 };
@@ -59,7 +60,7 @@ enum efme_loader_order { EFME_LOADER_SEQUENTIAL = 0, EFME_LOADER_SHUFFLED = 1 };
 /* indices: the samples it runs over (positions in the stage's dataset, copied); NULL: all. Keeps the stage alive. */
 efme_status efme_loader_create(struct efme_loader **out, struct efme_stage *stage, const uint64_t *indices, uint64_t count,
                                const struct efme_loader_options *options);
-void efme_loader_destroy(struct efme_loader *loader); /* NULL allowed; joins its threads */
+void efme_loader_destroy(struct efme_loader *loader);           /* NULL allowed; joins its threads */
 uint64_t efme_loader_count(const struct efme_loader *loader);   /* samples an epoch */
 uint64_t efme_loader_batches(const struct efme_loader *loader); /* batches an epoch, the partial one included */
 

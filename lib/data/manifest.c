@@ -15,19 +15,22 @@ static const char *const known_names[KNOWN] = {"path", "label", "subject", "data
 struct manifest {
   struct efme_csv csv;
   struct efme_store *store;
-  size_t column[KNOWN];  /* field index; `count` where absent */
+  size_t column[KNOWN]; /* field index; `count` where absent */
   size_t further[MAX_COLUMNS];
   size_t count;
-  char *folder;          /* relative paths start here */
+  char *folder; /* relative paths start here */
 };
 
-static const char *field(const struct manifest *m, enum known k) { return m->column[k] < m->count ? efme_csv_field(&m->csv, m->column[k]) : ""; }
+static const char *field(const struct manifest *m, enum known k) {
+  return m->column[k] < m->count ? efme_csv_field(&m->csv, m->column[k]) : "";
+}
 
 static efme_status read_header(struct manifest *m) {
   const struct efme_csv *csv = &m->csv;
   struct efme_store *s = m->store;
   m->count = csv->field_count;
-  if (m->count > MAX_COLUMNS) return efme_fail(EFME_E_LIMIT, "%s: line 1: %zu columns, at most %u are possible", csv->path, m->count, MAX_COLUMNS);
+  if (m->count > MAX_COLUMNS)
+    return efme_fail(EFME_E_LIMIT, "%s: line 1: %zu columns, at most %u are possible", csv->path, m->count, MAX_COLUMNS);
   for (size_t k = 0; k < KNOWN; k++) m->column[k] = m->count;
   s->columns = efme_mem_array(s->allocator, m->count, sizeof *s->columns, "manifest columns");
   if (!s->columns) return EFME_E_NOMEM;
@@ -53,7 +56,10 @@ static efme_status read_header(struct manifest *m) {
 
 /* "12" with ahead of it what the set writes: smic s01, casme2 sub01, samm 006. Others are kept as they are. */
 static void canonical_subject(char *out, size_t size, const char *dataset, const char *subject) {
-  static const struct { const char *dataset, *prefix, *other; int digits; } sets[] = {{"smic", "s", "", 2}, {"casme2", "sub", "", 2}, {"samm", "", "", 3}};
+  static const struct {
+    const char *dataset, *prefix, *other;
+    int digits;
+  } sets[] = {{"smic", "s", "", 2}, {"casme2", "sub", "", 2}, {"samm", "", "", 3}};
   size_t n = strlen(dataset);
   if (!strncmp(subject, dataset, n) && subject[n] == '/') subject += n + 1; /* a canonical key already */
   snprintf(out, size, "%s", subject);
@@ -62,14 +68,16 @@ static void canonical_subject(char *out, size_t size, const char *dataset, const
     size_t p = strlen(sets[i].prefix);
     const char *digits = p && !strncmp(subject, sets[i].prefix, p) ? subject + p : subject;
     uint64_t number;
-    if (efme_parse_u64(digits, strlen(digits), &number) && number < 1000) snprintf(out, size, "%s%0*llu", sets[i].prefix, sets[i].digits, (unsigned long long)number);
+    if (efme_parse_u64(digits, strlen(digits), &number) && number < 1000)
+      snprintf(out, size, "%s%0*llu", sets[i].prefix, sets[i].digits, (unsigned long long)number);
   }
 }
 
 /* Known sets under the spellings in use; others as they are. */
 static const char *canonical_dataset(const char *name) {
-  static const char *const spellings[][2] = {{"smic", "smic"},     {"smic-hs", "smic"},  {"smic_hs", "smic"}, {"casme2", "casme2"}, {"casme ii", "casme2"},
-                                             {"casmeii", "casme2"}, {"casme_ii", "casme2"}, {"samm", "samm"},  {"ck+", "ckplus"},    {"ckplus", "ckplus"}};
+  static const char *const spellings[][2] = {{"smic", "smic"},       {"smic-hs", "smic"},   {"smic_hs", "smic"},    {"casme2", "casme2"},
+                                             {"casme ii", "casme2"}, {"casmeii", "casme2"}, {"casme_ii", "casme2"}, {"samm", "samm"},
+                                             {"ck+", "ckplus"},      {"ckplus", "ckplus"}};
   for (size_t i = 0; i < EFME_COUNT(spellings); i++)
     if (!strcasecmp(name, spellings[i][0])) return spellings[i][1];
   return name;
@@ -89,7 +97,8 @@ static efme_status keep_values(struct manifest *m) {
   struct efme_store *s = m->store;
   if (!s->column_count) return EFME_OK;
   void *values = (void *)s->values;
-  efme_status status = efme_mem_grow(s->allocator, &values, &s->value_capacity, s->count * s->column_count, sizeof *s->values, "manifest values");
+  efme_status status =
+      efme_mem_grow(s->allocator, &values, &s->value_capacity, s->count * s->column_count, sizeof *s->values, "manifest values");
   s->values = values;
   for (size_t c = 0; c < s->column_count && !status; c++) {
     const char *text = efme_csv_field(&m->csv, m->further[c]);
@@ -112,7 +121,8 @@ static efme_status add_row(struct manifest *m, uint64_t row) {
   if (!status) status = frame_number(m, OFFSET, &r.offset);
   if (status) return status;
   char subject[256] = "";
-  if (strlen(field(m, SUBJECT)) >= sizeof subject) return efme_fail(EFME_E_FORMAT, "field subject is longer than %zu bytes", sizeof subject - 1);
+  if (strlen(field(m, SUBJECT)) >= sizeof subject)
+    return efme_fail(EFME_E_FORMAT, "field subject is longer than %zu bytes", sizeof subject - 1);
   r.dataset = canonical_dataset(field(m, DATASET));
   if (field(m, SUBJECT)[0]) canonical_subject(subject, sizeof subject, r.dataset, field(m, SUBJECT));
   r.subject = subject;

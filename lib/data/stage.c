@@ -12,12 +12,13 @@ struct efme_stage {
   efme_dataset *dataset; /* retained */
   const struct efme_allocator *allocator;
   struct efme_stage_info info;
-  int in_memory;              /* staged bytes are the store's own */
+  int in_memory; /* staged bytes are the store's own */
   uint8_t *cache;
   _Atomic unsigned char *state; /* [count] of the cache */
 };
 
-void efme_stage_size_for(uint32_t *width, uint32_t *height, uint32_t image_width, uint32_t image_height, uint32_t input_width, uint32_t input_height) {
+void efme_stage_size_for(uint32_t *width, uint32_t *height, uint32_t image_width, uint32_t image_height, uint32_t input_width,
+                         uint32_t input_height) {
   int own = image_width <= input_width && image_height <= input_height;
   *width = own ? image_width : input_width;
   *height = own ? image_height : input_height;
@@ -56,7 +57,8 @@ static int all_in_memory(const struct efme_stage *s) {
   const efme_dataset *d = s->dataset;
   for (uint32_t i = 0; i < d->store_count; i++) {
     const struct efme_store *t = d->stores[i];
-    if (!t->source->bytes || t->size.width != s->info.width || t->size.height != s->info.height || t->size.channels != s->info.channels) return 0;
+    if (!t->source->bytes || t->size.width != s->info.width || t->size.height != s->info.height || t->size.channels != s->info.channels)
+      return 0;
   }
   return 1;
 }
@@ -64,7 +66,8 @@ static int all_in_memory(const struct efme_stage *s) {
 static efme_status make_cache(struct efme_stage *s, uint64_t cache_bytes) {
   uint64_t bytes;
   s->in_memory = all_in_memory(s);
-  if (!s->in_memory && (__builtin_mul_overflow((uint64_t)s->info.sample_bytes, s->info.count, &bytes) || bytes > cache_bytes)) return EFME_OK;
+  if (!s->in_memory && (__builtin_mul_overflow((uint64_t)s->info.sample_bytes, s->info.count, &bytes) || bytes > cache_bytes))
+    return EFME_OK;
   s->info.cached = 1;
   if (s->in_memory) return EFME_OK;
   s->cache = efme_mem_alloc(s->allocator, (size_t)bytes, "staged samples");
@@ -139,7 +142,8 @@ static efme_status make_sample(struct efme_stage *s, uint64_t index, uint8_t *ds
 
 efme_status efme_stage_read(struct efme_stage *s, uint64_t index, uint8_t *dst) {
   size_t n = s->info.sample_bytes;
-  if (index >= s->info.count) return efme_fail(EFME_E_ARGUMENT, "sample %llu of %llu", (unsigned long long)index, (unsigned long long)s->info.count);
+  if (index >= s->info.count)
+    return efme_fail(EFME_E_ARGUMENT, "sample %llu of %llu", (unsigned long long)index, (unsigned long long)s->info.count);
   if (s->in_memory) {
     const struct efme_store *store = efme_item_store(s->dataset, index);
     memcpy(dst, store->source->bytes(store, s->dataset->items[index].record), n);
@@ -153,7 +157,8 @@ efme_status efme_stage_read(struct efme_stage *s, uint64_t index, uint8_t *dst) 
   }
   efme_status status = make_sample(s, index, dst);
   state = EMPTY;
-  if (!status && atomic_compare_exchange_strong_explicit(&s->state[index], &state, BEING_FILLED, memory_order_relaxed, memory_order_relaxed)) {
+  if (!status &&
+      atomic_compare_exchange_strong_explicit(&s->state[index], &state, BEING_FILLED, memory_order_relaxed, memory_order_relaxed)) {
     memcpy(s->cache + index * n, dst, n);
     atomic_store_explicit(&s->state[index], FILLED, memory_order_release);
   }

@@ -22,7 +22,8 @@ static uint32_t class_of(uint64_t seed, uint32_t number, uint32_t sample) {
 }
 
 static void make(struct efme_face *f, const efme_synthetic_options *o, uint64_t record) {
-  uint32_t number = o->first_subject + (uint32_t)(record / o->samples_per_subject), sample = (uint32_t)(record % o->samples_per_subject), w[4];
+  uint32_t number = o->first_subject + (uint32_t)(record / o->samples_per_subject), sample = (uint32_t)(record % o->samples_per_subject),
+           w[4];
   efme_philox(w, o->seed, EFME_RNG_SYNTHETIC, sample + 1, number, 0x20000);
   double t = (double)o->intensity_min + ((double)o->intensity_max - (double)o->intensity_min) * efme_unit_f64(w[0], w[1]);
   efme_face_make(f, o->seed, number, sample, (enum efme_face_class)class_of(o->seed, number, sample), t);
@@ -57,7 +58,8 @@ static efme_status check(efme_synthetic_options *o, const efme_synthetic_options
   if (o->size < 32 || o->size > 1024) return efme_fail(EFME_E_ARGUMENT, "%s.size is %u, not 32..1024", what, o->size);
   if (!(o->intensity_min >= 0 && o->intensity_min <= o->intensity_max && o->intensity_max <= 1))
     return efme_fail(EFME_E_ARGUMENT, "%s: intensity_min and intensity_max are not in order within 0..1", what);
-  if (o->first_subject > UINT32_MAX - o->subjects) return efme_fail(EFME_E_ARGUMENT, "%s.first_subject is %u, too large", what, o->first_subject);
+  if (o->first_subject > UINT32_MAX - o->subjects)
+    return efme_fail(EFME_E_ARGUMENT, "%s.first_subject is %u, too large", what, o->first_subject);
   if (o->channels != 1 && o->channels != 3) return efme_fail(EFME_E_ARGUMENT, "%s.channels is %u, not 1 or 3", what, o->channels);
   return EFME_OK;
 }
@@ -78,7 +80,8 @@ static efme_status add_samples(struct efme_store *s, const efme_synthetic_option
       snprintf(subject, sizeof subject, "%llu-%05u", (unsigned long long)o->seed, number);
       snprintf(clip, sizeof clip, "%05u", i);
       struct efme_row r = EFME_ROW_INIT;
-      r.dataset = "synthetic", r.subject = subject, r.clip = clip, r.native = class_names[label], r.label = (int32_t)label, r.row = s->count + 1;
+      r.dataset = "synthetic", r.subject = subject, r.clip = clip, r.native = class_names[label], r.label = (int32_t)label,
+      r.row = s->count + 1;
       efme_status status = efme_store_add(s, &r);
       if (status) return status;
     }
@@ -110,7 +113,8 @@ efme_status efme_dataset_open_synthetic(efme_dataset **out, efme_context *contex
 
 efme_status efme_dataset_synthetic_truth(const efme_dataset *d, uint64_t index, float box[4], float eyes[4]) {
   if (!d || !box || !eyes) return efme_fail(EFME_E_ARGUMENT, "%s is NULL", !d ? "dataset" : !box ? "box" : "eyes");
-  if (index >= d->count) return efme_fail(EFME_E_ARGUMENT, "index is %llu, there are %llu samples", (unsigned long long)index, (unsigned long long)d->count);
+  if (index >= d->count)
+    return efme_fail(EFME_E_ARGUMENT, "index is %llu, there are %llu samples", (unsigned long long)index, (unsigned long long)d->count);
   const struct efme_store *s = efme_item_store(d, index);
   if (s->source != &synthetic_source) return efme_fail(EFME_E_UNSUPPORTED, "sample %s is not synthetic", efme_item_record(d, index)->key);
   const efme_synthetic_options *o = s->state;

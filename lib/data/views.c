@@ -89,8 +89,8 @@ efme_status efme_dataset_balance(efme_dataset **out, const efme_dataset *d, uint
   for (uint32_t c = 0; c < d->class_count && !status; c++) {
     smallest = EFME_MIN(smallest, counts[c + 1]);
     if (!counts[c + 1] || counts[c + 1] < per_class)
-      status = efme_fail(EFME_E_MISMATCH, "class \"%s\" has %llu samples, %llu are wanted", d->class_names[c], (unsigned long long)counts[c + 1],
-                         (unsigned long long)EFME_MAX(per_class, 1u));
+      status = efme_fail(EFME_E_MISMATCH, "class \"%s\" has %llu samples, %llu are wanted", d->class_names[c],
+                         (unsigned long long)counts[c + 1], (unsigned long long)EFME_MAX(per_class, 1u));
   }
   uint64_t at = counts[0], n = per_class ? per_class : smallest; /* samples without class are left out */
   for (uint32_t c = 0; c < d->class_count && !status; at += counts[c + 1], c++)
@@ -119,7 +119,9 @@ efme_status efme_dataset_split(efme_dataset **first, efme_dataset **second, cons
     for (uint64_t k = 0; k < n; k++) flags[list[at + k].index] = 1;
     taken += n;
   }
-  if (!status && !taken) status = efme_fail(EFME_E_MISMATCH, "%llu samples are too few for such a split: the second part is empty", (unsigned long long)d->count);
+  if (!status && !taken)
+    status =
+        efme_fail(EFME_E_MISMATCH, "%llu samples are too few for such a split: the second part is empty", (unsigned long long)d->count);
   if (!status) status = two_views(first, second, d, flags);
   efme_mem_free(d->allocator, list);
   efme_mem_free(d->allocator, flags);
@@ -151,7 +153,9 @@ static efme_status count_subjects(struct subjects *s) {
       efme_item_name(d, i, text);
       return efme_fail(EFME_E_MISMATCH, "%s has no subject: such data is split by column or by ratio", text);
     }
-    if (name != last) at = (uint32_t)((const char *const *)bsearch(name, d->subjects, d->subject_count, sizeof *d->subjects, subject_compare) - d->subjects);
+    if (name != last)
+      at =
+          (uint32_t)((const char *const *)bsearch(name, d->subjects, d->subject_count, sizeof *d->subjects, subject_compare) - d->subjects);
     last = name;
     s->of[i] = at;
     if (d->labels[i] != EFME_NO_CLASS) s->samples[(size_t)at * (classes + 1) + (uint32_t)d->labels[i]]++;
@@ -232,8 +236,8 @@ efme_status efme_dataset_subset(efme_dataset **out, const efme_dataset *d, const
   efme_status status = EFME_OK;
   for (uint64_t i = 0; i < count && !status; i++) {
     if (indices[i] >= d->count)
-      status = efme_fail(EFME_E_ARGUMENT, "indices[%llu] is %llu, there are %llu samples", (unsigned long long)i, (unsigned long long)indices[i],
-                         (unsigned long long)d->count);
+      status = efme_fail(EFME_E_ARGUMENT, "indices[%llu] is %llu, there are %llu samples", (unsigned long long)i,
+                         (unsigned long long)indices[i], (unsigned long long)d->count);
     else if (seen[indices[i]]++)
       status = efme_fail(EFME_E_ARGUMENT, "indices[%llu]: sample %llu stands twice", (unsigned long long)i, (unsigned long long)indices[i]);
   }
@@ -265,7 +269,8 @@ static efme_status check_parts(const efme_dataset *const *datasets, uint32_t cou
       return efme_fail(EFME_E_MISMATCH, "datasets[%u] has %u classes, datasets[0] has %u", k, d->class_count, datasets[0]->class_count);
     for (uint32_t c = 0; c < d->class_count; c++)
       if (strcmp(d->class_names[c], datasets[0]->class_names[c]))
-        return efme_fail(EFME_E_MISMATCH, "class %u of datasets[%u] is \"%s\", of datasets[0] \"%s\"", c, k, d->class_names[c], datasets[0]->class_names[c]);
+        return efme_fail(EFME_E_MISMATCH, "class %u of datasets[%u] is \"%s\", of datasets[0] \"%s\"", c, k, d->class_names[c],
+                         datasets[0]->class_names[c]);
     *samples += d->count;
     *stores += d->store_count;
   }

@@ -6,7 +6,8 @@
 
 efme_status efme_pixels_alloc(struct efme_pixels *p, const struct efme_allocator *a, uint32_t width, uint32_t height, uint32_t channels) {
   size_t bytes;
-  if (__builtin_mul_overflow((size_t)width * channels, (size_t)height, &bytes)) return efme_fail(EFME_E_LIMIT, "image of %u x %u pixels", width, height);
+  if (__builtin_mul_overflow((size_t)width * channels, (size_t)height, &bytes))
+    return efme_fail(EFME_E_LIMIT, "image of %u x %u pixels", width, height);
   void *base = efme_mem_alloc(a, bytes, "pixels");
   if (!base) return EFME_E_NOMEM;
   *p = (struct efme_pixels){width, height, channels, base, base};
@@ -22,7 +23,8 @@ efme_status efme_image_options_load(efme_image_options *out, const efme_image_op
   static const efme_image_options defaults = EFME_IMAGE_OPTIONS_INIT;
   efme_status status = efme_options_load(out, sizeof *out, options, &defaults, "efme_image_options");
   if (status) return status;
-  if (out->ignore_orientation > 1) return efme_fail(EFME_E_ARGUMENT, "efme_image_options.ignore_orientation: %u is not 0 or 1", out->ignore_orientation);
+  if (out->ignore_orientation > 1)
+    return efme_fail(EFME_E_ARGUMENT, "efme_image_options.ignore_orientation: %u is not 0 or 1", out->ignore_orientation);
   if (out->reserved) return efme_fail(EFME_E_ARGUMENT, "efme_image_options.reserved is not 0");
   if (!out->max_file_size) out->max_file_size = EFME_IMAGE_MAX_FILE;
   if (!out->max_pixels) out->max_pixels = EFME_IMAGE_MAX_PIXELS;
@@ -30,13 +32,14 @@ efme_status efme_image_options_load(efme_image_options *out, const efme_image_op
 }
 
 efme_status efme_image_check_size(uint64_t width, uint64_t height, uint64_t max_pixels) {
-  if (width == 0 || height == 0) return efme_fail(EFME_E_FORMAT, "an image of %llu x %llu pixels", (unsigned long long)width, (unsigned long long)height);
+  if (width == 0 || height == 0)
+    return efme_fail(EFME_E_FORMAT, "an image of %llu x %llu pixels", (unsigned long long)width, (unsigned long long)height);
   if (width > EFME_IMAGE_MAX_SIDE || height > EFME_IMAGE_MAX_SIDE)
-    return efme_fail(EFME_E_LIMIT, "image of %llu x %llu: no side may be longer than %u", (unsigned long long)width, (unsigned long long)height,
-                     EFME_IMAGE_MAX_SIDE);
+    return efme_fail(EFME_E_LIMIT, "image of %llu x %llu: no side may be longer than %u", (unsigned long long)width,
+                     (unsigned long long)height, EFME_IMAGE_MAX_SIDE);
   if (width * height > max_pixels)
-    return efme_fail(EFME_E_LIMIT, "image of %llu x %llu: more than the limit of %llu pixels", (unsigned long long)width, (unsigned long long)height,
-                     (unsigned long long)max_pixels);
+    return efme_fail(EFME_E_LIMIT, "image of %llu x %llu: more than the limit of %llu pixels", (unsigned long long)width,
+                     (unsigned long long)height, (unsigned long long)max_pixels);
   return EFME_OK;
 }
 
@@ -44,9 +47,11 @@ static efme_status walk(struct efme_image_header *h, const uint8_t *data, size_t
   static const uint8_t png[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
   if (size == 0) return efme_fail(EFME_E_FORMAT, "the file is empty");
   if (size >= 8 && !memcmp(data, png, 8)) return h->kind = EFME_IMAGE_PNG, efme_png_walk(h, data, size, max_pixels);
-  if (size >= 3 && data[0] == 0xFF && data[1] == 0xD8 && data[2] == 0xFF) return h->kind = EFME_IMAGE_JPEG, efme_jpeg_walk(h, data, size, max_pixels);
+  if (size >= 3 && data[0] == 0xFF && data[1] == 0xD8 && data[2] == 0xFF)
+    return h->kind = EFME_IMAGE_JPEG, efme_jpeg_walk(h, data, size, max_pixels);
   if (size >= 2 && data[0] == 'B' && data[1] == 'M') return h->kind = EFME_IMAGE_BMP, efme_bmp_walk(h, data, size, max_pixels);
-  if (size >= 2 && data[0] == 'P' && (data[1] == '5' || data[1] == '6')) return h->kind = EFME_IMAGE_PNM, efme_pnm_walk(h, data, size, max_pixels);
+  if (size >= 2 && data[0] == 'P' && (data[1] == '5' || data[1] == '6'))
+    return h->kind = EFME_IMAGE_PNM, efme_pnm_walk(h, data, size, max_pixels);
   /* A cut signature says more than "unknown". */
   if (size < 8 && !memcmp(data, png, size)) return efme_fail(EFME_E_FORMAT, "PNG: truncated in its signature");
   if (size < 3 && data[0] == 0xFF) return efme_fail(EFME_E_FORMAT, "JPEG: truncated in its signature");
@@ -60,7 +65,8 @@ efme_status efme_image_inspect(struct efme_image_header *h, const uint8_t *data,
   return status ? efme_fail_prefix(status, "%s", name) : EFME_OK;
 }
 
-typedef efme_status (*decoder_fn)(struct efme_pixels *, const struct efme_allocator *, const struct efme_image_header *, const uint8_t *, size_t);
+typedef efme_status (*decoder_fn)(struct efme_pixels *, const struct efme_allocator *, const struct efme_image_header *, const uint8_t *,
+                                  size_t);
 
 static decoder_fn choose(enum efme_image_kind kind, const char **name) {
 #ifdef EFME_WITH_JPEG

@@ -5,9 +5,7 @@
 #include "io/image.h"
 
 static uint32_t get16(const uint8_t *p, int big) { return big ? (uint32_t)p[0] << 8 | p[1] : (uint32_t)p[1] << 8 | p[0]; }
-static uint32_t get32(const uint8_t *p, int big) {
-  return big ? get16(p, 1) << 16 | get16(p + 2, 1) : get16(p + 2, 0) << 16 | get16(p, 0);
-}
+static uint32_t get32(const uint8_t *p, int big) { return big ? get16(p, 1) << 16 | get16(p + 2, 1) : get16(p + 2, 0) << 16 | get16(p, 0); }
 
 #define TAG_ORIENTATION 0x0112u
 #define TYPE_SHORT 3u

@@ -4,8 +4,8 @@
 
 #include "io/image.h"
 
-efme_status efme_image_new(efme_image **out, efme_context *context, const struct efme_allocator *a, struct efme_pixels *px, uint32_t orientation,
-                           const char *decoder) {
+efme_status efme_image_new(efme_image **out, efme_context *context, const struct efme_allocator *a, struct efme_pixels *px,
+                           uint32_t orientation, const char *decoder) {
   efme_image *image = efme_mem_calloc(a, 1, sizeof *image, "image");
   if (!image) {
     efme_pixels_free(px, a);

@@ -34,8 +34,8 @@ efme_status efme_pixels_alloc(struct efme_pixels *p, const struct efme_allocator
 void efme_pixels_free(struct efme_pixels *p, const struct efme_allocator *a);
 
 /* Makes the handle and takes the pixels over, also on failure. */
-efme_status efme_image_new(efme_image **out, efme_context *context, const struct efme_allocator *a, struct efme_pixels *px, uint32_t orientation,
-                           const char *decoder);
+efme_status efme_image_new(efme_image **out, efme_context *context, const struct efme_allocator *a, struct efme_pixels *px,
+                           uint32_t orientation, const char *decoder);
 
 /* ---- decoding (decode.c) ---- */
 enum efme_image_kind { EFME_IMAGE_JPEG = 1, EFME_IMAGE_PNG = 2, EFME_IMAGE_BMP = 3, EFME_IMAGE_PNM = 4 };
@@ -43,15 +43,15 @@ enum efme_image_kind { EFME_IMAGE_JPEG = 1, EFME_IMAGE_PNG = 2, EFME_IMAGE_BMP =
 /* What the walk over a file's structure found, before any pixel is allocated. */
 struct efme_image_header {
   enum efme_image_kind kind;
-  uint32_t width, height; /* as stored */
-  uint32_t channels;      /* 1 or 3, of the decoded image */
-  uint32_t orientation;   /* 1..8 */
-  uint32_t components;    /* JPEG: 1, 3 or 4; PNM: 1 or 3 */
-  uint32_t inverted;      /* JPEG: Adobe's inverted CMYK */
-  uint32_t maximum;       /* PNM: largest sample value */
+  uint32_t width, height;                          /* as stored */
+  uint32_t channels;                               /* 1 or 3, of the decoded image */
+  uint32_t orientation;                            /* 1..8 */
+  uint32_t components;                             /* JPEG: 1, 3 or 4; PNM: 1 or 3 */
+  uint32_t inverted;                               /* JPEG: Adobe's inverted CMYK */
+  uint32_t maximum;                                /* PNM: largest sample value */
   uint32_t color_type, depth, interlaced, palette; /* PNG; palette: entries */
-  size_t data_offset;     /* PNM: first sample; PNG: PLTE's content */
-  size_t data_bytes;      /* PNG: bytes of all IDAT chunks together */
+  size_t data_offset;                              /* PNM: first sample; PNG: PLTE's content */
+  size_t data_bytes;                               /* PNG: bytes of all IDAT chunks together */
 };
 
 /* options filled in (no zero limits). */
@@ -70,19 +70,21 @@ efme_status efme_pnm_walk(struct efme_image_header *h, const uint8_t *data, size
 efme_status efme_image_check_size(uint64_t width, uint64_t height, uint64_t max_pixels);
 
 /* A PNG of the same pixels that holds what a decoder needs and nothing else; see png.c. */
-efme_status efme_png_reduce(uint8_t **out, size_t *out_size, const struct efme_allocator *a, const struct efme_image_header *h, const uint8_t *data,
-                            size_t size);
+efme_status efme_png_reduce(uint8_t **out, size_t *out_size, const struct efme_allocator *a, const struct efme_image_header *h,
+                            const uint8_t *data, size_t size);
 
 /* Decoders: data has passed its walk; out->width, height, channels are set by the caller, data and base by the decoder. */
-efme_status efme_stb_decode(struct efme_pixels *out, const struct efme_allocator *a, const struct efme_image_header *h, const uint8_t *data, size_t size);
+efme_status efme_stb_decode(struct efme_pixels *out, const struct efme_allocator *a, const struct efme_image_header *h, const uint8_t *data,
+                            size_t size);
 extern const char efme_stb_name[];
-efme_status efme_turbo_decode(struct efme_pixels *out, const struct efme_allocator *a, const struct efme_image_header *h, const uint8_t *data,
-                              size_t size);
+efme_status efme_turbo_decode(struct efme_pixels *out, const struct efme_allocator *a, const struct efme_image_header *h,
+                              const uint8_t *data, size_t size);
 extern const char efme_turbo_name[];
-efme_status efme_libpng_decode(struct efme_pixels *out, const struct efme_allocator *a, const struct efme_image_header *h, const uint8_t *data,
-                               size_t size);
+efme_status efme_libpng_decode(struct efme_pixels *out, const struct efme_allocator *a, const struct efme_image_header *h,
+                               const uint8_t *data, size_t size);
 extern const char efme_libpng_name[];
-efme_status efme_pnm_decode(struct efme_pixels *out, const struct efme_allocator *a, const struct efme_image_header *h, const uint8_t *data, size_t size);
+efme_status efme_pnm_decode(struct efme_pixels *out, const struct efme_allocator *a, const struct efme_image_header *h, const uint8_t *data,
+                            size_t size);
 extern const char efme_pnm_name[];
 
 /* EXIF (exif.c): orientation tag of a TIFF block (what follows "Exif\0\0"); 1 where there is none or it is damaged. */

@@ -9,8 +9,24 @@
 #define MAX_SCAN_PIXELS (1ull << 30)
 #define MAX_SCANS 256u
 
-enum { M_SOF0 = 0xC0, M_SOF1 = 0xC1, M_SOF2 = 0xC2, M_DHT = 0xC4, M_JPG = 0xC8, M_DAC = 0xCC, M_SOF15 = 0xCF, M_RST0 = 0xD0, M_RST7 = 0xD7,
-       M_SOI = 0xD8, M_EOI = 0xD9, M_SOS = 0xDA, M_DQT = 0xDB, M_DNL = 0xDC, M_APP1 = 0xE1, M_APP14 = 0xEE };
+enum {
+  M_SOF0 = 0xC0,
+  M_SOF1 = 0xC1,
+  M_SOF2 = 0xC2,
+  M_DHT = 0xC4,
+  M_JPG = 0xC8,
+  M_DAC = 0xCC,
+  M_SOF15 = 0xCF,
+  M_RST0 = 0xD0,
+  M_RST7 = 0xD7,
+  M_SOI = 0xD8,
+  M_EOI = 0xD9,
+  M_SOS = 0xDA,
+  M_DQT = 0xDB,
+  M_DNL = 0xDC,
+  M_APP1 = 0xE1,
+  M_APP14 = 0xEE
+};
 
 struct walk {
   struct efme_image_header *h;
@@ -68,7 +84,8 @@ static efme_status huffman(const uint8_t *p, size_t n) {
 
 static efme_status scan(struct walk *w, const uint8_t *p, size_t n) {
   if (!w->frame) return efme_fail(EFME_E_FORMAT, "JPEG: a scan before the frame header");
-  if (n < 1 || p[0] < 1 || p[0] > w->h->components || n != 4 + 2 * (size_t)p[0]) return efme_fail(EFME_E_FORMAT, "JPEG: damaged scan header");
+  if (n < 1 || p[0] < 1 || p[0] > w->h->components || n != 4 + 2 * (size_t)p[0])
+    return efme_fail(EFME_E_FORMAT, "JPEG: damaged scan header");
   for (uint32_t i = 0; i < p[0]; i++) {
     if (!memchr(w->ids, p[1 + 2 * i], w->h->components)) return efme_fail(EFME_E_FORMAT, "JPEG: a scan of an unknown component");
     if ((p[2 + 2 * i] >> 4) > 3 || (p[2 + 2 * i] & 15) > 3) return efme_fail(EFME_E_FORMAT, "JPEG: a scan with an unknown table");
@@ -85,7 +102,8 @@ static efme_status segment(struct walk *w, uint32_t marker, const uint8_t *p, si
   if (marker == M_DAC) return efme_fail(EFME_E_UNSUPPORTED, "JPEG: arithmetic coding is not supported");
   if (marker == M_DNL) return efme_fail(EFME_E_UNSUPPORTED, "JPEG: a height that comes after the image is not supported");
   if (marker >= M_SOF0 && marker <= M_SOF15 && marker != M_JPG) return frame(w, marker, p, n);
-  if (marker == M_APP1 && n > 6 && !memcmp(p, "Exif\0", 6) && w->h->orientation == 1) w->h->orientation = efme_exif_orientation(p + 6, n - 6);
+  if (marker == M_APP1 && n > 6 && !memcmp(p, "Exif\0", 6) && w->h->orientation == 1)
+    w->h->orientation = efme_exif_orientation(p + 6, n - 6);
   if (marker == M_APP14 && n >= 12 && !memcmp(p, "Adobe", 5)) w->transform = p[11] + 1u;
   return EFME_OK;
 }
@@ -116,7 +134,8 @@ efme_status efme_jpeg_walk(struct efme_image_header *h, const uint8_t *data, siz
       continue;
     }
     if (marker == M_EOI) break;
-    if (marker < M_SOF0 || (marker >= M_RST0 && marker <= M_SOI)) return efme_fail(EFME_E_FORMAT, "JPEG: misplaced marker %02X at byte %zu", marker, at);
+    if (marker < M_SOF0 || (marker >= M_RST0 && marker <= M_SOI))
+      return efme_fail(EFME_E_FORMAT, "JPEG: misplaced marker %02X at byte %zu", marker, at);
     size_t left = size - at - 2;
     if (left < 2 || get16(data + at + 2) > left) return efme_fail(EFME_E_FORMAT, "JPEG: truncated segment %02X at byte %zu", marker, at);
     uint32_t length = get16(data + at + 2);

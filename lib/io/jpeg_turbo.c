@@ -34,7 +34,8 @@ static void on_message(j_common_ptr c, int level) {
   int code = c->err->msg_code;
   if (level >= 0) return;
   c->err->num_warnings++;
-  if (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE || code == JWRN_MUST_RESYNC || code == JWRN_BOGUS_PROGRESSION)
+  if (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE || code == JWRN_MUST_RESYNC ||
+      code == JWRN_BOGUS_PROGRESSION)
     on_error(c);
 }
 
@@ -86,8 +87,8 @@ static efme_status decode(struct job *j, const struct efme_image_header *h, cons
   return EFME_OK;
 }
 
-efme_status efme_turbo_decode(struct efme_pixels *out, const struct efme_allocator *a, const struct efme_image_header *h, const uint8_t *data,
-                              size_t size) {
+efme_status efme_turbo_decode(struct efme_pixels *out, const struct efme_allocator *a, const struct efme_image_header *h,
+                              const uint8_t *data, size_t size) {
   struct job *j = efme_mem_calloc(a, 1, sizeof *j, "JPEG");
   if (!j) return EFME_E_NOMEM;
   efme_status status = efme_pixels_alloc(&j->px, a, h->width, h->height, h->channels);

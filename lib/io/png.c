@@ -5,7 +5,9 @@
 #include "io/image.h"
 
 static uint32_t get32(const uint8_t *p) { return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]; }
-static void put32(uint8_t *p, uint32_t v) { p[0] = (uint8_t)(v >> 24), p[1] = (uint8_t)(v >> 16), p[2] = (uint8_t)(v >> 8), p[3] = (uint8_t)v; }
+static void put32(uint8_t *p, uint32_t v) {
+  p[0] = (uint8_t)(v >> 24), p[1] = (uint8_t)(v >> 16), p[2] = (uint8_t)(v >> 8), p[3] = (uint8_t)v;
+}
 
 /* CRC-32 as in the PNG specification, annex D; the table lives on the stack of its caller. */
 struct crc {
@@ -54,9 +56,12 @@ static uint64_t raw_bytes(const struct efme_image_header *h) {
   return (((uint64_t)h->width * h->depth * samples[h->color_type] + 7) / 8 + 1) * h->height;
 }
 
-static efme_status chunk(struct efme_image_header *h, uint32_t type, const uint8_t *data, size_t at, uint32_t n, int *idat_ended, uint64_t max_pixels) {
+static efme_status chunk(struct efme_image_header *h, uint32_t type, const uint8_t *data, size_t at, uint32_t n, int *idat_ended,
+                         uint64_t max_pixels) {
   if (type == IHDR) return at == 8 ? header(h, data + 16, n, max_pixels) : efme_fail(EFME_E_FORMAT, "PNG: a second header");
-  if (at == 8) return efme_fail(type == CGBI ? EFME_E_UNSUPPORTED : EFME_E_FORMAT, type == CGBI ? "PNG: Apple's CgBI form is not supported" : "PNG: no header");
+  if (at == 8)
+    return efme_fail(type == CGBI ? EFME_E_UNSUPPORTED : EFME_E_FORMAT,
+                     type == CGBI ? "PNG: Apple's CgBI form is not supported" : "PNG: no header");
   if (type == PLTE) {
     if (h->palette || h->data_bytes || n == 0 || n % 3 || n > 768) return efme_fail(EFME_E_FORMAT, "PNG: misplaced or damaged palette");
     h->palette = n / 3;
@@ -65,8 +70,7 @@ static efme_status chunk(struct efme_image_header *h, uint32_t type, const uint8
     if (*idat_ended) return efme_fail(EFME_E_FORMAT, "PNG: image data in two places");
     h->data_bytes += n;
   } else if (type == EXIF && h->orientation == 1) h->orientation = efme_exif_orientation(data + at + 8, n);
-  else if (!(type >> 24 & 0x20) && type != IEND)
-    return efme_fail(EFME_E_UNSUPPORTED, "PNG: unknown critical chunk at byte %zu", at);
+  else if (!(type >> 24 & 0x20) && type != IEND) return efme_fail(EFME_E_UNSUPPORTED, "PNG: unknown critical chunk at byte %zu", at);
   if (type != IDAT && h->data_bytes) *idat_ended = 1;
   return EFME_OK;
 }
@@ -106,8 +110,8 @@ static uint8_t *seal(const struct crc *crc, uint8_t *p, uint32_t type, size_t n)
 
 /* Signature, header, palette (filled up with black to all that `depth` bits can name), the image data as one chunk, end.
  * Transparency is left out: alpha is dropped anyway. */
-efme_status efme_png_reduce(uint8_t **out, size_t *out_size, const struct efme_allocator *a, const struct efme_image_header *h, const uint8_t *data,
-                            size_t size) {
+efme_status efme_png_reduce(uint8_t **out, size_t *out_size, const struct efme_allocator *a, const struct efme_image_header *h,
+                            const uint8_t *data, size_t size) {
   struct crc crc;
   crc_init(&crc);
   size_t palette = h->color_type == 3 ? (size_t)3 << h->depth : 0;

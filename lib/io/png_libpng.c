@@ -73,8 +73,8 @@ static efme_status decode(struct job *j, const struct efme_image_header *h) {
   return EFME_OK;
 }
 
-efme_status efme_libpng_decode(struct efme_pixels *out, const struct efme_allocator *a, const struct efme_image_header *h, const uint8_t *data,
-                               size_t size) {
+efme_status efme_libpng_decode(struct efme_pixels *out, const struct efme_allocator *a, const struct efme_image_header *h,
+                               const uint8_t *data, size_t size) {
   struct job *j = efme_mem_calloc(a, 1, sizeof *j, "PNG");
   if (!j) return EFME_E_NOMEM;
   j->allocator = a;

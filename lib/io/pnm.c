@@ -37,11 +37,13 @@ efme_status efme_pnm_walk(struct efme_image_header *h, const uint8_t *data, size
   if (status) return status;
   uint64_t bytes = (uint64_t)h->width * h->height * h->components * (h->maximum > 255 ? 2 : 1);
   if (size - h->data_offset < bytes)
-    return efme_fail(EFME_E_FORMAT, "PNM: truncated: %zu bytes of samples, %llu expected", size - h->data_offset, (unsigned long long)bytes);
+    return efme_fail(EFME_E_FORMAT, "PNM: truncated: %zu bytes of samples, %llu expected", size - h->data_offset,
+                     (unsigned long long)bytes);
   return EFME_OK;
 }
 
-efme_status efme_pnm_decode(struct efme_pixels *out, const struct efme_allocator *a, const struct efme_image_header *h, const uint8_t *data, size_t size) {
+efme_status efme_pnm_decode(struct efme_pixels *out, const struct efme_allocator *a, const struct efme_image_header *h, const uint8_t *data,
+                            size_t size) {
   (void)size;
   efme_status status = efme_pixels_alloc(out, a, h->width, h->height, h->channels);
   if (status) return status;

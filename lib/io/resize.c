@@ -37,8 +37,7 @@ static efme_status axis_build(struct axis *axis, uint32_t n, uint32_t m, const s
       s->first = (uint32_t)(from / m);
       uint32_t end = (uint32_t)((to + m - 1) / m);
       s->count = end - s->first;
-      for (uint64_t k = s->first; k < end; k++)
-        axis->weights[used++] = (uint32_t)(EFME_MIN(to, (k + 1) * m) - EFME_MAX(from, k * m));
+      for (uint64_t k = s->first; k < end; k++) axis->weights[used++] = (uint32_t)(EFME_MIN(to, (k + 1) * m) - EFME_MAX(from, k * m));
     } else { /* position in units of 1/(2m): (2i+1) n - m */
       int64_t at = (int64_t)(2 * (uint64_t)i + 1) * n - m;
       int64_t low = at < 0 ? -1 : at / (2 * (int64_t)m);
@@ -93,7 +92,8 @@ efme_status efme_pixels_resize(uint8_t *dst, uint32_t width, uint32_t height, co
   uint64_t *sums = NULL;
   efme_status status = axis_build(&x, src_width, width, a);
   if (!status) status = axis_build(&y, src_height, height, a);
-  if (!status && (!(line[0] = efme_mem_array(a, row, 2 * sizeof **line, "resize")) || !(sums = efme_mem_array(a, row, sizeof *sums, "resize"))))
+  if (!status &&
+      (!(line[0] = efme_mem_array(a, row, 2 * sizeof **line, "resize")) || !(sums = efme_mem_array(a, row, sizeof *sums, "resize"))))
     status = EFME_E_NOMEM;
   if (!status) {
     struct efme_fpenv fpenv; /* the host may round otherwise */

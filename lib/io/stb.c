@@ -78,7 +78,8 @@ static size_t memory_limit(const struct efme_image_header *h, size_t size) {
   return limit > SIZE_MAX / 2 ? SIZE_MAX / 2 : (size_t)limit;
 }
 
-efme_status efme_stb_decode(struct efme_pixels *out, const struct efme_allocator *a, const struct efme_image_header *h, const uint8_t *data, size_t size) {
+efme_status efme_stb_decode(struct efme_pixels *out, const struct efme_allocator *a, const struct efme_image_header *h, const uint8_t *data,
+                            size_t size) {
   if (size > INT32_MAX) return efme_fail(EFME_E_LIMIT, "%zu bytes are more than stb_image takes", size);
   uint8_t *reduced = NULL;
   if (h->kind == EFME_IMAGE_PNG) {

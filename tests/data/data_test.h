@@ -64,11 +64,12 @@ static inline const char *put_image(const char *name, uint32_t side, uint32_t va
 
 #define assert_ok(call) ck_assert_msg((call) == EFME_OK, "%s: %s", #call, efme_last_error())
 /* The call fails with this status, and its text holds the word. */
-#define assert_fails(call, status, word) \
-  do { \
-    efme_status assert_status = (call); \
-    ck_assert_msg(assert_status == (status), "%s gave %s (%s), expected %s", #call, efme_status_name(assert_status), efme_last_error(), #status); \
-    ck_assert_msg(strstr(efme_last_error(), word) != NULL, "\"%s\" does not say \"%s\"", efme_last_error(), word); \
+#define assert_fails(call, status, word)                                                                                                   \
+  do {                                                                                                                                     \
+    efme_status assert_status = (call);                                                                                                    \
+    ck_assert_msg(assert_status == (status), "%s gave %s (%s), expected %s", #call, efme_status_name(assert_status), efme_last_error(),    \
+                  #status);                                                                                                                \
+    ck_assert_msg(strstr(efme_last_error(), word) != NULL, "\"%s\" does not say \"%s\"", efme_last_error(), word);                         \
   } while (0)
 
 static inline efme_sample sample_of(const efme_dataset *d, uint64_t i) {

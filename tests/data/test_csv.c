@@ -39,7 +39,9 @@ START_TEST(records) {
   expect("\n\r\n\n", "");
   expect("a,b\n1,2\n", "a|b;1|2;");
   expect("a,b\r\n1,2", "a|b;1|2;");
-  expect("\xEF\xBB\xBF" "a,b\n", "a|b;");
+  expect("\xEF\xBB\xBF"
+         "a,b\n",
+         "a|b;");
   expect("\"a\",\"b,c\",\"d\"\"e\",\"f\ng\"\r\nx", "a|b,c|d\"e|f\ng;x;");
   expect(",,\n,\n", "||;|;");
   expect("a, b ,c\n", "a| b |c;");

@@ -16,7 +16,8 @@ static struct efme_stage *make_stage(const efme_dataset *d, uint32_t w, uint32_t
 }
 
 /* Hash of everything an epoch hands out; checks the shape of its batches. */
-static uint64_t epoch_hash(struct efme_loader *l, const struct efme_stage_info *info, uint32_t batch, enum efme_loader_order order, uint32_t epoch, uint64_t first) {
+static uint64_t epoch_hash(struct efme_loader *l, const struct efme_stage_info *info, uint32_t batch, enum efme_loader_order order,
+                           uint32_t epoch, uint64_t first) {
   const struct efme_loader_batch *b;
   uint64_t h = 0, at = first * batch;
   assert_ok(efme_loader_start(l, order, epoch, first));
@@ -74,7 +75,7 @@ START_TEST(order_is_as_defined) {
   assert_ok(efme_loader_create(&l, s, NULL, 0, &o));
   for (uint64_t first = 0; first < 6; first += 2) { /* from the start, and resumed */
     assert_ok(efme_loader_start(l, EFME_LOADER_SHUFFLED, 3, first));
-    for (assert_ok(efme_loader_next(l, &b)); b; ) {
+    for (assert_ok(efme_loader_next(l, &b)); b;) {
       for (uint32_t i = 0; i < b->count; i++) {
         uint32_t w[4], id = (uint32_t)b->ids[i], rank = 0;
         efme_philox(w, 77, EFME_RNG_ORDER, 3, id, 0);
@@ -143,7 +144,7 @@ START_TEST(stage_sizes) {
   ck_assert(i.width == 40 && i.height == 40 && i.channels == 1 && i.count == 2 && i.sample_bytes == 1600 && i.cached);
   i = size_of(d, 40, 40);
   ck_assert(i.width == 40 && i.height == 40);
-  i = size_of(d, 48, 32); /* larger than the input in one axis is larger */
+  i = size_of(d, 48, 32);                                        /* larger than the input in one axis is larger */
   ck_assert(i.width == 48 && i.height == 32 && i.channels == 3); /* not worth opening every file */
   efme_dataset_release(d);
   d = manifest_of("l/mixed.csv", mixed, 2);
@@ -225,7 +226,8 @@ static efme_status host_read(efme_image **out, efme_context *c, uint64_t index, 
   (void)user;
   uint8_t pixels[16 * 16];
   int now = atomic_fetch_add(&reading, 1) + 1, seen = atomic_load(&most);
-  while (now > seen && !atomic_compare_exchange_weak(&most, &seen, now)) {}
+  while (now > seen && !atomic_compare_exchange_weak(&most, &seen, now)) {
+  }
   usleep(300);
   for (int i = 0; i < 256; i++) pixels[i] = (uint8_t)(index + (uint64_t)i);
   atomic_fetch_sub(&reading, 1);

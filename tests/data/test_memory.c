@@ -17,7 +17,9 @@ static const char *path_of(const char *name) {
   return p;
 }
 
-static void write_file(const char *name, const char *text) { assert_ok(efme_file_write(&efme_allocator_libc, path_of(name), text, strlen(text))); }
+static void write_file(const char *name, const char *text) {
+  assert_ok(efme_file_write(&efme_allocator_libc, path_of(name), text, strlen(text)));
+}
 
 /* Runs `work` with the k-th allocation failing, for every k that it reaches. */
 static void exhaust(const char *what, efme_status (*work)(void)) {

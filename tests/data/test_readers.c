@@ -107,12 +107,19 @@ static char *fer_row(const char *emotion, int count, const char *last) {
 }
 
 START_TEST(fer_failures) {
-  static const struct { const char *emotion; int count; const char *last, *first, *second; } rows[] = {
-      {"1", 2303, "7", "field pixels", "2303 values, 2304 expected"}, {"1", 2305, "7", "field pixels", "2305 values"},
-      {"1", 2304, "x", "field pixels", "value 2304"},                 {"1", 2304, "256", "field pixels", "value 2304 is 256"},
-      {"1", 2304, "-1", "field pixels", "value 2304"},                {"1", 2304, "1234", "field pixels", "value 2304"},
-      {"7", 2304, "7", "field emotion", "\"7\""},                     {"x", 2304, "7", "field emotion", "\"x\""},
-      {"", 2304, "7", "field emotion", "\"\""}};
+  static const struct {
+    const char *emotion;
+    int count;
+    const char *last, *first, *second;
+  } rows[] = {{"1", 2303, "7", "field pixels", "2303 values, 2304 expected"},
+              {"1", 2305, "7", "field pixels", "2305 values"},
+              {"1", 2304, "x", "field pixels", "value 2304"},
+              {"1", 2304, "256", "field pixels", "value 2304 is 256"},
+              {"1", 2304, "-1", "field pixels", "value 2304"},
+              {"1", 2304, "1234", "field pixels", "value 2304"},
+              {"7", 2304, "7", "field emotion", "\"7\""},
+              {"x", 2304, "7", "field emotion", "\"x\""},
+              {"", 2304, "7", "field emotion", "\"\""}};
   for (size_t i = 0; i < EFME_COUNT(rows); i++) {
     char *row = fer_row(rows[i].emotion, rows[i].count, rows[i].last);
     fer_row_fails(row, rows[i].first, rows[i].second);
@@ -122,14 +129,19 @@ START_TEST(fer_failures) {
   efme_dataset *d;
   assert_fails(efme_dataset_open_fer2013(&d, context, scratch("nowhere.csv"), NULL), EFME_E_IO, "nowhere.csv");
   assert_fails(efme_dataset_open_fer2013(&d, context, put_text("empty.csv", ""), NULL), EFME_E_FORMAT, "empty.csv: the file is empty");
-  assert_fails(efme_dataset_open_fer2013(&d, context, put_text("head.csv", "emotion,pixels,Usage\n"), NULL), EFME_E_FORMAT, "head.csv: no samples");
+  assert_fails(efme_dataset_open_fer2013(&d, context, put_text("head.csv", "emotion,pixels,Usage\n"), NULL), EFME_E_FORMAT,
+               "head.csv: no samples");
   assert_fails(efme_dataset_open_fer2013(&d, context, put_text("other.csv", "a,b\n1,2\n"), NULL), EFME_E_FORMAT, "column emotion");
   assert_fails(efme_dataset_open_fer2013(&d, context, put_text("other.csv", "emotion,b\n1,2\n"), NULL), EFME_E_FORMAT, "column pixels");
-  assert_fails(efme_dataset_open_fer2013(&d, context, put_text("cut.csv", "emotion,pixels\n1,\"3 4"), NULL), EFME_E_FORMAT, "inside quotes");
+  assert_fails(efme_dataset_open_fer2013(&d, context, put_text("cut.csv", "emotion,pixels\n1,\"3 4"), NULL), EFME_E_FORMAT,
+               "inside quotes");
   assert_fails(efme_dataset_open_fer2013(NULL, context, "x", NULL), EFME_E_ARGUMENT, "out");
   assert_fails(efme_dataset_open_fer2013(&d, NULL, "x", NULL), EFME_E_ARGUMENT, "context");
   assert_fails(efme_dataset_open_fer2013(&d, context, NULL, NULL), EFME_E_ARGUMENT, "path");
-  struct { efme_dataset_options o; uint64_t later; } longer = {EFME_DATASET_OPTIONS_INIT, 1};
+  struct {
+    efme_dataset_options o;
+    uint64_t later;
+  } longer = {EFME_DATASET_OPTIONS_INIT, 1};
   longer.o.struct_size = sizeof longer;
   assert_fails(efme_dataset_open_fer2013(&d, context, "x", &longer.o), EFME_E_ARGUMENT, "efme_dataset_options");
 }
@@ -312,8 +324,9 @@ START_TEST(manifest_failures) {
   manifest_fails("path,label,subject,dataset\na.pgm,x,y/w,z\n", EFME_E_FORMAT, "y/w");
   manifest_fails("path,label,subject,dataset,apex\na.pgm,x,y,z,five\n", EFME_E_FORMAT, "field apex: \"five\"");
   manifest_fails("path,label,subject,dataset\na.pgm,x,y,z\nb.pgm,x,y,z\na.pgm,x,y,z\n", EFME_E_FORMAT, "rows 1 and 3");
-  manifest_fails("path,label,subject,dataset,clip\na.pgm,x,s1,smic,c\nb.pgm,x,01,SMIC,c\n", EFME_E_FORMAT, "smic/s01/c"); /* two spellings of one subject */
-  efme_dataset *d; /* what is damaged inside is found when it is read, and named */
+  manifest_fails("path,label,subject,dataset,clip\na.pgm,x,s1,smic,c\nb.pgm,x,01,SMIC,c\n", EFME_E_FORMAT,
+                 "smic/s01/c"); /* two spellings of one subject */
+  efme_dataset *d;              /* what is damaged inside is found when it is read, and named */
   put_text("m/broken.png", "\x89PNG\r\n\x1a\nrest");
   assert_ok(efme_dataset_open_manifest(&d, context, put_text("m/late.csv", "path,label,subject,dataset\nbroken.png,x,y,z\n"), NULL));
   efme_image *image = (efme_image *)1;
@@ -330,7 +343,8 @@ static const char *real_fer(void) {
   char command[2048];
   if (access(path, R_OK) == 0) return path;
   if (system("command -v xz >/dev/null 2>&1")) return NULL;
-  snprintf(command, sizeof command, "xz -dc '%s' > '%s.%d' && mv '%s.%d' '%s'", test_shared("data/fer2013/fer2013.csv.xz"), path, (int)getpid(), path, (int)getpid(), path);
+  snprintf(command, sizeof command, "xz -dc '%s' > '%s.%d' && mv '%s.%d' '%s'", test_shared("data/fer2013/fer2013.csv.xz"), path,
+           (int)getpid(), path, (int)getpid(), path);
   return system(command) ? NULL : path;
 }
 
@@ -359,7 +373,10 @@ START_TEST(real_fer2013) {
   ck_assert_int_le(used, 100 * 1000);
 #endif
   static const uint64_t expected[7] = {4953, 547, 5121, 8989, 6077, 4002, 6198};
-  static const struct { const char *split; uint64_t count; } splits[] = {{"Training", 28709}, {"PublicTest", 3589}, {"PrivateTest", 3589}};
+  static const struct {
+    const char *split;
+    uint64_t count;
+  } splits[] = {{"Training", 28709}, {"PublicTest", 3589}, {"PrivateTest", 3589}};
   uint64_t counts[7];
   assert_ok(efme_dataset_class_counts(d, counts, 7));
   ck_assert_mem_eq(counts, expected, sizeof expected);

@@ -29,7 +29,8 @@ START_TEST(same_everywhere) { /* whoever changes the drawing changes the version
   uint64_t g = 0;
   for (uint64_t i = 0; i < 6; i++) g = hash_of(d, i, g);
   efme_dataset_release(d);
-  ck_assert_msg(h == EXPECTED_COLOUR && g == EXPECTED_GREY, "pixels hash to %016llx and %016llx", (unsigned long long)h, (unsigned long long)g);
+  ck_assert_msg(h == EXPECTED_COLOUR && g == EXPECTED_GREY, "pixels hash to %016llx and %016llx", (unsigned long long)h,
+                (unsigned long long)g);
 }
 END_TEST
 
@@ -137,11 +138,11 @@ END_TEST
 START_TEST(options) {
   efme_dataset *d = (efme_dataset *)1;
   const efme_synthetic_options good = EFME_SYNTHETIC_OPTIONS_INIT;
-#define REFUSED(field, value, word) \
-  do { \
-    efme_synthetic_options o = good; \
-    o.field = value; \
-    assert_fails(efme_dataset_open_synthetic(&d, context, &o), EFME_E_ARGUMENT, word); \
+#define REFUSED(field, value, word)                                                                                                        \
+  do {                                                                                                                                     \
+    efme_synthetic_options o = good;                                                                                                       \
+    o.field = value;                                                                                                                       \
+    assert_fails(efme_dataset_open_synthetic(&d, context, &o), EFME_E_ARGUMENT, word);                                                     \
   } while (0)
   REFUSED(subjects, 0, "subjects is 0");
   REFUSED(subjects, 10001, "subjects is 10001");

@@ -39,7 +39,8 @@ static efme_status host_read(efme_image **out, efme_context *c, uint64_t index, 
 static void host_destroy(void *user) { ((struct host *)user)->destroyed++; }
 
 static efme_dataset *host_dataset(struct host *h) {
-  efme_dataset_callbacks c = {.struct_size = sizeof c, .count = h->count, .describe = host_describe, .read = host_read, .destroy = host_destroy, .user = h};
+  efme_dataset_callbacks c = {
+      .struct_size = sizeof c, .count = h->count, .describe = host_describe, .read = host_read, .destroy = host_destroy, .user = h};
   efme_dataset *d = NULL;
   assert_ok(efme_dataset_create(&d, context, &c));
   return d;
@@ -63,7 +64,8 @@ START_TEST(label_maps) {
   ck_assert_uint_eq(at, efme_dataset_count(m));
   efme_dataset_release(m);
   static const char *const two[] = {"good", "rest"};
-  static const efme_label_rule rules[] = {{"happy", "good"}, {"anger", NULL}, {"*", "rest"}}, lacking[] = {{"happy", "good"}}, wrong[] = {{"*", "bad"}}, none[] = {{"*", NULL}};
+  static const efme_label_rule rules[] = {{"happy", "good"}, {"anger", NULL}, {"*", "rest"}}, lacking[] = {{"happy", "good"}},
+                               wrong[] = {{"*", "bad"}}, none[] = {{"*", NULL}};
   efme_label_map map = {sizeof map, two, 2, 3, rules};
   assert_ok(efme_dataset_map_labels(&m, d, &map));
   for (uint64_t i = 0; i < efme_dataset_count(m); i++) {
@@ -92,8 +94,10 @@ END_TEST
 
 /* Every native spelling of the five sets lands where spec section 3 says, or is dropped; nothing is unknown. */
 START_TEST(meg3_knows_every_spelling) {
-  static const char *const all[] = {"angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "anger", "contempt", "sadness", "negative", "positive", "repression",
-                                    "happiness", "others", "Anger", "Contempt", "Disgust", "Fear", "Happiness", "Sadness", "Surprise", "Other", "Others", "Repression"};
+  static const char *const all[] = {"angry",    "disgust",  "fear",     "happy",     "sad",      "surprise",   "neutral",
+                                    "anger",    "contempt", "sadness",  "negative",  "positive", "repression", "happiness",
+                                    "others",   "Anger",    "Contempt", "Disgust",   "Fear",     "Happiness",  "Sadness",
+                                    "Surprise", "Other",    "Others",   "Repression"};
   const efme_label_map *map = efme_label_map_builtin("meg3");
   for (size_t i = 0; i < EFME_COUNT(all); i++) {
     uint32_t k = 0;
@@ -387,16 +391,19 @@ START_TEST(questions_and_describe) {
   assert_fails(efme_dataset_class_counts(d, counts, 4), EFME_E_ARGUMENT, "capacity");
   ck_assert_ptr_null(efme_dataset_subject(d, 3));
   ck_assert_uint_eq(efme_dataset_count(NULL), 0);
-  for (uint32_t i = 1; i < efme_dataset_subject_count(d); i++) ck_assert_int_lt(strcmp(efme_dataset_subject(d, i - 1), efme_dataset_subject(d, i)), 0);
+  for (uint32_t i = 1; i < efme_dataset_subject_count(d); i++)
+    ck_assert_int_lt(strcmp(efme_dataset_subject(d, i - 1), efme_dataset_subject(d, i)), 0);
   efme_dataset *m;
   assert_ok(efme_dataset_map_labels(&m, d, efme_label_map_builtin("meg3")));
   char *text, *json, expected[128];
   assert_ok(efme_dataset_class_counts(m, counts, 3));
   assert_ok(efme_dataset_describe(m, 0, &text));
   assert_ok(efme_dataset_describe(m, 1, &json));
-  snprintf(expected, sizeof expected, "%u negative, %u positive, %u surprise", (unsigned)counts[0], (unsigned)counts[1], (unsigned)counts[2]);
+  snprintf(expected, sizeof expected, "%u negative, %u positive, %u surprise", (unsigned)counts[0], (unsigned)counts[1],
+           (unsigned)counts[2]);
   ck_assert_msg(strstr(text, expected) != NULL, "%s", text);
-  snprintf(expected, sizeof expected, "\"negative\": %u, \"positive\": %u, \"surprise\": %u", (unsigned)counts[0], (unsigned)counts[1], (unsigned)counts[2]);
+  snprintf(expected, sizeof expected, "\"negative\": %u, \"positive\": %u, \"surprise\": %u", (unsigned)counts[0], (unsigned)counts[1],
+           (unsigned)counts[2]);
   ck_assert_msg(strstr(json, expected) != NULL, "%s", json);
   efme_string_free(text), efme_string_free(json), efme_string_free(NULL);
   efme_dataset_release(m), efme_dataset_release(d), efme_dataset_release(NULL);

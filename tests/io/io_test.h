@@ -10,7 +10,10 @@
 #include "util/util.h"
 
 /* ---- memory that is counted; single-threaded tests only ---- */
-static struct { size_t live, peak; long calls, fail_at; } test_memory; /* fail_at: number of the call that gets NULL, 0 none */
+static struct {
+  size_t live, peak;
+  long calls, fail_at;
+} test_memory; /* fail_at: number of the call that gets NULL, 0 none */
 
 static void *test_alloc(size_t size, size_t alignment, void *user) {
   (void)user;
@@ -63,8 +66,8 @@ static uint8_t *png_chunk(uint8_t *p, const char *type, const uint8_t *data, siz
 }
 
 /* raw: rows without filter bytes, row_bytes each. palette: colours * 3 bytes or NULL. extra: chunk put before IDAT or NULL. */
-static inline size_t png_make(uint8_t *out, uint32_t w, uint32_t h, int depth, int type, const uint8_t *raw, size_t row_bytes, const uint8_t *palette,
-                       size_t colours, const char *extra, const uint8_t *extra_data, size_t extra_size) {
+static inline size_t png_make(uint8_t *out, uint32_t w, uint32_t h, int depth, int type, const uint8_t *raw, size_t row_bytes,
+                              const uint8_t *palette, size_t colours, const char *extra, const uint8_t *extra_data, size_t extra_size) {
   static const uint8_t signature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
   uint8_t *p = out, header[13], z[70000], *q = z;
   memcpy(p, signature, 8), p += 8;
@@ -104,11 +107,12 @@ static inline double test_seconds(void) {
 
 #define assert_ok(call) ck_assert_msg((call) == EFME_OK, "%s: %s", #call, efme_last_error())
 /* The call fails with this status, and its text holds each word. */
-#define assert_fails(call, status, word) \
-  do { \
-    efme_status assert_status = (call); \
-    ck_assert_msg(assert_status == (status), "%s gave %s (%s), expected %s", #call, efme_status_name(assert_status), efme_last_error(), #status); \
-    ck_assert_msg(strstr(efme_last_error(), word) != NULL, "\"%s\" does not say \"%s\"", efme_last_error(), word); \
+#define assert_fails(call, status, word)                                                                                                   \
+  do {                                                                                                                                     \
+    efme_status assert_status = (call);                                                                                                    \
+    ck_assert_msg(assert_status == (status), "%s gave %s (%s), expected %s", #call, efme_status_name(assert_status), efme_last_error(),    \
+                  #status);                                                                                                                \
+    ck_assert_msg(strstr(efme_last_error(), word) != NULL, "\"%s\" does not say \"%s\"", efme_last_error(), word);                         \
   } while (0)
 
 #endif

@@ -22,7 +22,8 @@ static void try_file(const char *path, size_t size) {
     efme_image_info info = EFME_IMAGE_INFO_INIT;
     assert_ok(efme_image_get_info(image, &info));
     size_t pixels = (size_t)info.width * info.height;
-    ck_assert_msg(test_memory.peak - before < 48 * pixels + 8 * size + (8u << 20), "%s: %zu bytes for %zu pixels", path, test_memory.peak - before, pixels);
+    ck_assert_msg(test_memory.peak - before < 48 * pixels + 8 * size + (8u << 20), "%s: %zu bytes for %zu pixels", path,
+                  test_memory.peak - before, pixels);
     uint32_t sum = 0;
     for (size_t i = 0; i < pixels * info.channels; i++) sum += efme_image_pixels(image)[i];
     decoded += sum != UINT32_MAX;

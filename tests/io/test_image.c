@@ -80,7 +80,10 @@ START_TEST(bad_arguments) {
   efme_image_options o = EFME_IMAGE_OPTIONS_INIT;
   o.ignore_orientation = 2;
   assert_fails(efme_image_decode(&image, context, pixels, 5, NULL, &o), EFME_E_ARGUMENT, "ignore_orientation");
-  struct { efme_image_options o; uint64_t later; } longer = {EFME_IMAGE_OPTIONS_INIT, 1};
+  struct {
+    efme_image_options o;
+    uint64_t later;
+  } longer = {EFME_IMAGE_OPTIONS_INIT, 1};
   longer.o.struct_size = sizeof longer;
   assert_fails(efme_image_decode(&image, context, pixels, 5, NULL, &longer.o), EFME_E_ARGUMENT, "efme_image_options");
   ck_assert_ptr_eq(image, (efme_image *)1);
@@ -93,7 +96,8 @@ END_TEST
 
 START_TEST(crop_repeats_the_edge) {
   static const uint8_t grey[6] = {1, 2, 3, 4, 5, 6}; /* 3 x 2 */
-  static const uint8_t expected[5][6] = {{1, 1, 1, 2, 3, 3}, {1, 1, 1, 2, 3, 3}, {4, 4, 4, 5, 6, 6}, {4, 4, 4, 5, 6, 6}, {4, 4, 4, 5, 6, 6}};
+  static const uint8_t expected[5][6] = {
+      {1, 1, 1, 2, 3, 3}, {1, 1, 1, 2, 3, 3}, {4, 4, 4, 5, 6, 6}, {4, 4, 4, 5, 6, 6}, {4, 4, 4, 5, 6, 6}};
   efme_image *image, *part;
   assert_ok(efme_image_from_pixels(&image, context, grey, EFME_PIXEL_GREY8, 3, 2, 0));
   assert_ok(efme_image_crop(&part, image, -2, -1, 6, 5));
@@ -111,8 +115,10 @@ END_TEST
 static uint32_t sample_at(uint32_t x, uint32_t y, uint32_t k, uint32_t maximum) { return (x * 37 + y * 101 + k * 71) % (maximum + 1); }
 
 START_TEST(png_depths) {
-  static const struct { int type, depth, samples; } forms[] = {{0, 1, 1}, {0, 2, 1}, {0, 4, 1}, {0, 8, 1}, {0, 16, 1}, {2, 8, 3}, {2, 16, 3},
-                                                               {3, 1, 1}, {3, 2, 1}, {3, 4, 1}, {3, 8, 1}, {4, 8, 2}, {4, 16, 2}, {6, 8, 4}, {6, 16, 4}};
+  static const struct {
+    int type, depth, samples;
+  } forms[] = {{0, 1, 1}, {0, 2, 1}, {0, 4, 1}, {0, 8, 1}, {0, 16, 1}, {2, 8, 3}, {2, 16, 3}, {3, 1, 1},
+               {3, 2, 1}, {3, 4, 1}, {3, 8, 1}, {4, 8, 2}, {4, 16, 2}, {6, 8, 4}, {6, 16, 4}};
   uint8_t palette[768], file[4096], raw[1024];
   for (int i = 0; i < 768; i++) palette[i] = (uint8_t)(i * 7 + 3);
   for (size_t f = 0; f < EFME_COUNT(forms); f++) {
@@ -138,8 +144,8 @@ START_TEST(png_depths) {
         for (uint32_t k = 0; k < channels; k++) {
           uint32_t v = depth == 16 ? sample_at(x, y, k, 255) : sample_at(x, y, indexed ? 0 : k, maximum);
           uint32_t expected = indexed ? palette[3 * v + k] : depth == 16 ? v : v * 255 / maximum;
-          ck_assert_msg(efme_image_pixels(image)[(y * SIDE + x) * channels + k] == expected, "type %d depth %u at %u, %u: %u, expected %u", forms[f].type,
-                        depth, x, y, efme_image_pixels(image)[(y * SIDE + x) * channels + k], expected);
+          ck_assert_msg(efme_image_pixels(image)[(y * SIDE + x) * channels + k] == expected, "type %d depth %u at %u, %u: %u, expected %u",
+                        forms[f].type, depth, x, y, efme_image_pixels(image)[(y * SIDE + x) * channels + k], expected);
         }
     efme_image_release(image);
   }
@@ -208,11 +214,15 @@ static void check_block(const efme_image *image, uint32_t x, uint32_t y, uint32_
 }
 
 START_TEST(jpeg_kinds) {
-  static const struct { const unsigned char *data; size_t size; uint32_t channels; int tolerance; } files[] = {
-      {test_jpeg_grey, sizeof test_jpeg_grey, 1, 2},
-      {test_jpeg_colour, sizeof test_jpeg_colour, 3, 6},
-      {test_jpeg_progressive, sizeof test_jpeg_progressive, 3, 6},
-      {test_jpeg_cmyk, sizeof test_jpeg_cmyk, 3, 4}};
+  static const struct {
+    const unsigned char *data;
+    size_t size;
+    uint32_t channels;
+    int tolerance;
+  } files[] = {{test_jpeg_grey, sizeof test_jpeg_grey, 1, 2},
+               {test_jpeg_colour, sizeof test_jpeg_colour, 3, 6},
+               {test_jpeg_progressive, sizeof test_jpeg_progressive, 3, 6},
+               {test_jpeg_cmyk, sizeof test_jpeg_cmyk, 3, 4}};
   for (size_t f = 0; f < EFME_COUNT(files); f++) {
     efme_image *image;
     assert_ok(efme_image_decode(&image, context, files[f].data, files[f].size, "t.jpg", NULL));
@@ -345,7 +355,8 @@ START_TEST(orientation_in_png_and_damaged) {
 END_TEST
 
 /* ---- BMP and PNM ---- */
-static size_t bmp_make(uint8_t *out, int32_t width, int32_t height, int bits, const uint8_t *palette, uint32_t colours, const uint8_t *rows, size_t bytes) {
+static size_t bmp_make(uint8_t *out, int32_t width, int32_t height, int bits, const uint8_t *palette, uint32_t colours, const uint8_t *rows,
+                       size_t bytes) {
   memset(out, 0, 54);
   memcpy(out, "BM", 2);
   uint32_t offset = 54 + 4 * colours;
@@ -409,9 +420,17 @@ START_TEST(pnm) {
   check_pnm("P5 2 1 3\n\1\3", 11, scaled, 2, 1);
   check_pnm("P6 1 1 255\n\1\2\3", 14, colour, 3, 3);
   efme_image *image;
-  static const char *const bad[] = {"P5", "P5 2 1 255", "P5 2 1 255\n\1", "P5 0 1 255\n\1", "P5 2 1 0\n\1\1", "P5 2 1 65536\n\1\1\1\1", "P5 -2 1 255\n\1\1",
-                                    "P5 99999999 1 255\n\1", "P6 1 1 255\n\1\2"};
-  for (size_t i = 0; i < EFME_COUNT(bad); i++) assert_fails(efme_image_decode(&image, context, bad[i], strlen(bad[i]), "b.pgm", NULL), EFME_E_FORMAT, "b.pgm: ");
+  static const char *const bad[] = {"P5",
+                                    "P5 2 1 255",
+                                    "P5 2 1 255\n\1",
+                                    "P5 0 1 255\n\1",
+                                    "P5 2 1 0\n\1\1",
+                                    "P5 2 1 65536\n\1\1\1\1",
+                                    "P5 -2 1 255\n\1\1",
+                                    "P5 99999999 1 255\n\1",
+                                    "P6 1 1 255\n\1\2"};
+  for (size_t i = 0; i < EFME_COUNT(bad); i++)
+    assert_fails(efme_image_decode(&image, context, bad[i], strlen(bad[i]), "b.pgm", NULL), EFME_E_FORMAT, "b.pgm: ");
   assert_fails(efme_image_decode(&image, context, "P2 1 1 255 7", 12, "b.pgm", NULL), EFME_E_UNSUPPORTED, "b.pgm");
   assert_fails(efme_image_decode(&image, context, "GIF89a.......", 13, "x.gif", NULL), EFME_E_UNSUPPORTED, "x.gif");
 }
@@ -447,7 +466,10 @@ START_TEST(memory_runs_out) {
   uint8_t png[512], turned[1024];
   size_t png_size = png_make(png, 2, 2, 8, 2, raw, 6, NULL, 0, NULL, NULL, 0);
   size_t turned_size = with_exif(turned, test_jpeg_progressive, sizeof test_jpeg_progressive, 6, 0, 0);
-  const struct { const uint8_t *data; size_t size; } files[] = {{png, png_size}, {turned, turned_size}, {test_jpeg_cmyk, sizeof test_jpeg_cmyk}};
+  const struct {
+    const uint8_t *data;
+    size_t size;
+  } files[] = {{png, png_size}, {turned, turned_size}, {test_jpeg_cmyk, sizeof test_jpeg_cmyk}};
   for (size_t f = 0; f < EFME_COUNT(files); f++) {
     long failures = 0;
     for (long k = 1;; k++) {
@@ -475,8 +497,15 @@ START_TEST(mutations) {
   uint8_t png[512], bmp_file[256];
   size_t png_size = png_make(png, 2, 2, 8, 2, raw, 6, NULL, 0, NULL, NULL, 0);
   size_t bmp_size = bmp_make(bmp_file, 2, 2, 24, NULL, 0, raw, 12);
-  const struct { const uint8_t *data; size_t size; } files[] = {{test_jpeg_grey, sizeof test_jpeg_grey}, {test_jpeg_colour, sizeof test_jpeg_colour},
-    {test_jpeg_progressive, sizeof test_jpeg_progressive}, {test_jpeg_cmyk, sizeof test_jpeg_cmyk}, {png, png_size}, {bmp_file, bmp_size}};
+  const struct {
+    const uint8_t *data;
+    size_t size;
+  } files[] = {{test_jpeg_grey, sizeof test_jpeg_grey},
+               {test_jpeg_colour, sizeof test_jpeg_colour},
+               {test_jpeg_progressive, sizeof test_jpeg_progressive},
+               {test_jpeg_cmyk, sizeof test_jpeg_cmyk},
+               {png, png_size},
+               {bmp_file, bmp_size}};
   uint32_t decoded = 0, refused = 0;
   for (uint32_t seed = 0; seed < 6000; seed++) {
     size_t f = seed % EFME_COUNT(files), n = files[f].size;
@@ -515,7 +544,8 @@ static double reference(const uint8_t *src, uint32_t n, uint32_t m, uint32_t i, 
 }
 
 START_TEST(resize_matches_the_definition) {
-  static const uint32_t sizes[][4] = {{7, 5, 3, 2}, {5, 7, 13, 20}, {48, 48, 224, 224}, {64, 48, 48, 64}, {1, 1, 5, 3}, {9, 1, 1, 4}, {31, 17, 30, 18}, {2, 2, 2, 2}, {100, 90, 1, 1}, {33, 40, 33, 20}};
+  static const uint32_t sizes[][4] = {{7, 5, 3, 2}, {5, 7, 13, 20},   {48, 48, 224, 224}, {64, 48, 48, 64}, {1, 1, 5, 3},
+                                      {9, 1, 1, 4}, {31, 17, 30, 18}, {2, 2, 2, 2},       {100, 90, 1, 1},  {33, 40, 33, 20}};
   for (size_t c = 0; c < 2 * EFME_COUNT(sizes); c++) {
     const uint32_t *z = sizes[c / 2], w = z[0], h = z[1], ow = z[2], oh = z[3], channels = c & 1 ? 3 : 1;
     uint8_t *src = malloc(w * h * channels);
@@ -540,11 +570,13 @@ START_TEST(resize_matches_the_definition) {
             if (at < 0) at = 0;
             if (at > h - 1.0) at = h - 1.0;
             uint32_t j = (uint32_t)at, next = j + 1 < h ? j + 1 : j;
-            double upper = reference(src + (size_t)j * w * channels + k, w, ow, x, channels), lower = reference(src + (size_t)next * w * channels + k, w, ow, x, channels);
+            double upper = reference(src + (size_t)j * w * channels + k, w, ow, x, channels),
+                   lower = reference(src + (size_t)next * w * channels + k, w, ow, x, channels);
             value = upper + (at - j) * (lower - upper);
           }
           double got = efme_image_pixels(out)[((size_t)y * ow + x) * channels + k];
-          ck_assert_msg(got - value <= .5 + 1e-9 && value - got <= .5 + 1e-9, "%ux%u -> %ux%u at %u, %u: %g, expected %.9g", w, h, ow, oh, x, y, got, value);
+          ck_assert_msg(got - value <= .5 + 1e-9 && value - got <= .5 + 1e-9, "%ux%u -> %ux%u at %u, %u: %g, expected %.9g", w, h, ow, oh,
+                        x, y, got, value);
         }
     efme_image_release(out);
     efme_image_release(image);
