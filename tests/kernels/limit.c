@@ -46,12 +46,12 @@ double kernel_limit(const struct kernel_case *c, int role, int *relative, double
   case EFME_OP_BN_ACT:
     *floor_scale = role == EFME_T_POOL ? 0.3 : 1;
     return 4 * E;
-  case EFME_OP_BN_REDUCE:
+  case EFME_OP_BN_REDUCE: /* POOL's share added to a rounded product loses the same part of its last place in every term: .1 e each */
     *floor_scale = sqrt(c->terms);
-    return 8 * E;
+    return (6 + 0.1 * sqrt(c->terms)) * E;
   case EFME_OP_GATE_DX:
     *floor_scale = sqrt(c->terms);
-    return 8 * E;
+    return 6 * E;
   case EFME_OP_BN_DX:
     *floor_scale = 1;
     return 4 * E;

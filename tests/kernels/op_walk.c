@@ -23,6 +23,14 @@ static void on_fault(int number) {
   raise(number);
 }
 
+#if defined(__SANITIZE_THREAD__)
+#define RACES_ONLY 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RACES_ONLY 1
+#endif
+#endif
+
 static void open_levels(uint32_t only) {
   for (uint32_t level = EFME_CPU_BASELINE; level <= EFME_CPU_AVX512; level++) {
     if (only && level != only) continue;
@@ -31,6 +39,9 @@ static void open_levels(uint32_t only) {
     if (w->level == level) walk_count++;
     else walk_close(w); /* this CPU lacks it */
   }
+#if defined(RACES_ONLY) /* the levels share the code that cuts and hands out work: under the thread sanitizer one will do */
+  while (walk_count > 1) walk_close(&walks[--walk_count]);
+#endif
 }
 
 static void close_levels(void) {
@@ -38,11 +49,11 @@ static void close_levels(void) {
 }
 
 START_TEST(every_case) {
+  for (int i = 0; i < walk_count; i++) walks[i].cases = walks[i].failures = 0;
   walk_run(walks, walk_count, _i);
   for (int i = 0; i < walk_count; i++) {
     ck_assert_msg(walks[i].failures == 0, "%lu failures; first: %s", walks[i].failures, walks[i].first);
     ck_assert_msg(walks[i].cases > 0, "%s has no case", efme_ref_kind_name(_i));
-    walks[i].cases = 0;
   }
 }
 END_TEST
