@@ -32,9 +32,6 @@ void efme_stage_get_info(const struct efme_stage *stage, struct efme_stage_info 
 const efme_dataset *efme_stage_dataset(const struct efme_stage *stage);
 /* Sample `index` of the dataset into dst (sample_bytes). Errors name the file or row. */
 efme_status efme_stage_read(struct efme_stage *stage, uint64_t index, uint8_t *dst);
-/* A photo put through the same rule by itself: own size where it is not larger than input, else the input's. */
-void efme_stage_size_for(uint32_t *width, uint32_t *height, uint32_t image_width, uint32_t image_height, uint32_t input_width,
-                         uint32_t input_height);
 
 /* ---- loader: one consumer thread ---- */
 struct efme_loader;

@@ -17,13 +17,6 @@ struct efme_stage {
   _Atomic unsigned char *state; /* [count] of the cache */
 };
 
-void efme_stage_size_for(uint32_t *width, uint32_t *height, uint32_t image_width, uint32_t image_height, uint32_t input_width,
-                         uint32_t input_height) {
-  int own = image_width <= input_width && image_height <= input_height;
-  *width = own ? image_width : input_width;
-  *height = own ? image_height : input_height;
-}
-
 /* Looks at samples until it is clear that they share no size; files are opened for that, stores of one size are not asked
  * twice. *channels is 1 only where every sample was seen to be grey. */
 static efme_status choose_size(struct efme_stage *s, uint32_t width, uint32_t height) {

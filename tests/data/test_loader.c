@@ -161,11 +161,6 @@ START_TEST(stage_sizes) {
   assert_ok(efme_dataset_read(d, 0, &image));
   for (int k = 0; k < 4800; k++) ck_assert_uint_eq(pixels[k], efme_image_pixels(image)[k / 3]);
   efme_image_release(image), efme_stage_release(s), efme_dataset_release(d);
-  uint32_t w, h;
-  efme_stage_size_for(&w, &h, 40, 48, 48, 48);
-  ck_assert(w == 40 && h == 48);
-  efme_stage_size_for(&w, &h, 49, 20, 48, 48);
-  ck_assert(w == 48 && h == 48);
   d = synthetic(context, 2, 2, 64); /* shrinking is efme_image_resize's */
   s = make_stage(d, 48, 40, 0);
   uint8_t staged[48 * 40 * 3];
