@@ -91,6 +91,38 @@ START_TEST(every_kind_has_cases) {
 }
 END_TEST
 
+/* A descriptor that breaks the table is refused by kind and role, before anything is touched. */
+static void refused(const struct efme_op *op, efme_status status, const char *words) {
+  static float memory[64];
+  void *base[EFME_ARENA_COUNT];
+  for (int a = 0; a < EFME_ARENA_COUNT; a++) base[a] = memory;
+  ck_assert_int_eq(efme_ref_run(op, base, 2), status);
+  ck_assert_msg(strstr(efme_last_error(), words) != NULL, "%s", efme_last_error());
+  for (int i = 0; i < 64; i++) ck_assert(memory[i] == 0);
+}
+
+START_TEST(reference_refuses) {
+  struct kernel_case c = kernel_case_begin(EFME_OP_ADD, 2);
+  struct efme_op op;
+  for (int r = EFME_T_X; r <= EFME_T_Y; r++) kernel_batched(&c, r, 1, 2, 3);
+  kernel_batched(&c, EFME_T_RES, 1, 2, 3);
+  op = c.op, op.t[EFME_T_RES].arena = EFME_ARENA_NONE;
+  refused(&op, EFME_E_ARGUMENT, "ADD: RES is missing");
+  op = c.op, op.t[EFME_T_GATE] = op.t[EFME_T_X];
+  refused(&op, EFME_E_ARGUMENT, "ADD: GATE is not one of its roles");
+  op = c.op, op.t[EFME_T_Y].w = 1;
+  refused(&op, EFME_E_ARGUMENT, "Y is 2 x 1 x 1 x 3, not 2 x 1 x 2 x 3");
+  op = c.op, op.t[EFME_T_X].dtype = EFME_I32;
+  refused(&op, EFME_E_ARGUMENT, "X has type");
+  op = c.op, op.t[EFME_T_X].offset = 4;
+  refused(&op, EFME_E_ARGUMENT, "bad offset");
+  op = c.op, op.kind = EFME_OP_PACK;
+  refused(&op, EFME_E_UNSUPPORTED, "PACK");
+  op = c.op, op.kind = EFME_OP_MATMUL, op.t[EFME_T_P] = op.t[EFME_T_X];
+  refused(&op, EFME_E_UNSUPPORTED, "packed");
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("walker");
   TCase *all = tcase_create("walker");
@@ -104,6 +136,7 @@ int main(void) {
   tcase_add_test(all, device_path);
   tcase_add_test(all, reference_against_itself);
   tcase_add_test(all, every_kind_has_cases);
+  tcase_add_test(all, reference_refuses);
   suite_add_tcase(suite, all);
   return test_run(suite);
 }

@@ -68,11 +68,11 @@ efme_status efme_ref_run(const struct efme_op *op, void *const base[EFME_ARENA_C
   if (op->kind == EFME_OP_GROUP) return EFME_OK;
   if (op->kind >= EFME_OP_COUNT || !functions[op->kind])
     return efme_fail(EFME_E_UNSUPPORTED, "reference: op kind %d (%s)", op->kind, efme_ref_kind_name(op->kind));
+  if (op->t[EFME_T_P].arena != EFME_ARENA_NONE && op->kind != EFME_OP_LOSS)
+    return efme_fail(EFME_E_UNSUPPORTED, "reference %s: packed weights", efme_ref_kind_name(op->kind));
   efme_ref_roles(op->kind, op->flags, &required, &optional);
   for (int r = 0; r < EFME_T_COUNT; r++) {
     int there = op->t[r].arena != EFME_ARENA_NONE;
-    if (r == EFME_T_P && there && op->kind != EFME_OP_LOSS)
-      return efme_fail(EFME_E_UNSUPPORTED, "reference %s: packed weights", efme_ref_kind_name(op->kind));
     if (!there && (required >> r & 1))
       return efme_fail(EFME_E_ARGUMENT, "reference %s: %s is missing", efme_ref_kind_name(op->kind), efme_ref_role_name(r));
     if (there && !((required | optional) >> r & 1))
