@@ -54,7 +54,7 @@ START_TEST(test_variants) {
   static const uint32_t sizes[][2] = {{32, 32}, {33, 40}, {48, 48}, {75, 57}, {224, 224}, {64, 321}};
   static const uint32_t classes[] = {2, 3, 7, 1000, 5, 3};
   uint32_t cut = (uint32_t)_i % 7 + 1;
-  for (size_t s = 0; s < EFME_COUNT(sizes); s++) {
+  for (size_t s = cut & 1; s < EFME_COUNT(sizes); s += 2) { /* every other size: all sizes and all cuts, not all pairs */
     check_variant(cut, 0, classes[s], sizes[s][0], sizes[s][1], (uint32_t)s & 1);
     if (cut == 7) check_variant(7, 1, classes[s], sizes[s][0], sizes[s][1], (uint32_t)s & 1);
   }
