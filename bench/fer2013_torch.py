@@ -32,6 +32,9 @@ for r in csv.DictReader(open(a.csv)):
     if c is None: continue
     X.setdefault(r["Usage"], []).append(np.array(r["pixels"].split(), np.uint8)); Y.setdefault(r["Usage"], []).append(c)
 X = {k: np.stack(v).reshape(-1, 48, 48) for k, v in X.items()}; Y = {k: np.array(v) for k, v in Y.items()}
+# --without split!=Training: images that a test split repeats are taken out of training
+held = {x.tobytes() for u in X if u != "Training" for x in X[u]}
+fresh = np.array([x.tobytes() not in held for x in X["Training"]]); X["Training"], Y["Training"] = X["Training"][fresh], Y["Training"][fresh]
 # the draw of efme_dataset_balance: keep the n samples of each class with the smallest generator value of their position
 key = philox(np.arange(len(Y["Training"])), 2, 1); n = np.bincount(Y["Training"]).min()
 keep = np.sort(np.concatenate([np.flatnonzero(Y["Training"] == c)[np.argsort(key[Y["Training"] == c], kind="stable")[:n]] for c in range(3)]))
