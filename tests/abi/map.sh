@@ -22,7 +22,7 @@ sed 's/#.*//' "$source/lib/efme.map" | awk '
   global { gsub(/[[:space:]]/, ""); n = split($0, names, ";"); for (i = 1; i <= n; i++) if (names[i] != "") print names[i] "@" node }
 ' | sort >"$scratch/map"
 sed 's/@.*//' "$scratch/map" | sort >"$scratch/mapped"
-"${NM:-nm}" -D --defined-only --with-symbol-versions "$library" | awk '$2 != "A" { sub(/@@/, "@", $3); print $3 }' | sort >"$scratch/exported"
+nm -D --defined-only --with-symbol-versions "$library" | awk '$2 != "A" { sub(/@@/, "@", $3); print $3 }' | sort >"$scratch/exported"
 
 # compare WHAT LEFT RIGHT: prints what is in one list only.
 compare() {

@@ -5,7 +5,7 @@
  *          MAX_ROWS x kw taps. Tap rows that fall outside the image are left out, columns are tested at the border only.
  *   taps   everything else, tiny images above all: one tap at a time over all outputs that it has in some images, for four channel
  *          vectors at once, so that four sums run side by side. So many images that their part of X and DY stays in the first cache.
- * Float sums run over about FLUSH outputs (at least a row, or in the second form an image), then go to double. The images are cut
+ * Float sums run over about FLUSH outputs (at least a row; twice as many in the second form), then go to double. The images are cut
  * into at most 16 groups of at least some 256 outputs; a group's sums lie in WS, in double, and are merged in index order. */
 #include "cpu/isa/kernel.h"
 
@@ -132,26 +132,32 @@ INLINE void tap_images(const struct work *k, int64_t i0, int64_t i1, int64_t cha
   int64_t y0 = up > 0 ? ceil_div(up, s) : 0, y1 = EFME_MIN(k->out_height, k->height - 1 + up < 0 ? 0 : (k->height - 1 + up) / s + 1);
   int64_t x0 = left > 0 ? ceil_div(left, s) : 0, x1 = EFME_MIN(k->out_width, k->width - 1 + left < 0 ? 0 : (k->width - 1 + left) / s + 1);
   vf a0 = vset(0.0f), a1 = a0, a2 = a0, a3 = a0;
-  if (x0 >= x1) return;
-  for (int64_t row = i0 * k->out_height + y0; row < i1 * k->out_height; row++) {
-    int64_t image = row / k->out_height, y = row % k->out_height;
-    if (y < y0 || y >= y1) continue;
-    const float *dy = k->dy + ((image * k->out_height + y) * k->out_width + x0) * k->channels + channel;
-    const float *x = k->x + ((image * k->height + y * s - up) * k->width + x0 * s - left) * k->channels + channel;
-    for (int64_t j = x0; j < x1; j++, dy += k->channels, x += step) {
-      a0 = vfma(vget(x, lanes), vget(dy, lanes), a0);
-      if (n == 1) continue;
-      a1 = vfma(vload(x + VL), vload(dy + VL), a1);
-      a2 = vfma(vload(x + 2 * VL), vload(dy + 2 * VL), a2);
-      a3 = vfma(vload(x + 3 * VL), vload(dy + 3 * VL), a3);
-    }
-  }
   double *sums = k->sums + (ky * k->op->kw + kx) * k->ld + channel;
-  vadd_double(sums, a0);
-  if (n == 1) return;
-  vadd_double(sums + VL, a1);
-  vadd_double(sums + 2 * VL, a2);
-  vadd_double(sums + 3 * VL, a3);
+  int64_t last = i1 * k->out_height - 1, outputs = 0;
+  if (x0 >= x1) return;
+  for (int64_t row = i0 * k->out_height; row <= last; row++) {
+    int64_t image = row / k->out_height, y = row % k->out_height;
+    if (y >= y0 && y < y1) {
+      const float *dy = k->dy + ((image * k->out_height + y) * k->out_width + x0) * k->channels + channel;
+      const float *x = k->x + ((image * k->height + y * s - up) * k->width + x0 * s - left) * k->channels + channel;
+      for (int64_t j = x0; j < x1; j++, dy += k->channels, x += step) {
+        a0 = vfma(vget(x, lanes), vget(dy, lanes), a0);
+        if (n == 1) continue;
+        a1 = vfma(vload(x + VL), vload(dy + VL), a1);
+        a2 = vfma(vload(x + 2 * VL), vload(dy + 2 * VL), a2);
+        a3 = vfma(vload(x + 3 * VL), vload(dy + 3 * VL), a3);
+      }
+    }
+    outputs += k->out_width;
+    if (outputs < 2 * FLUSH && row < last) continue;
+    vadd_double(sums, a0);
+    a0 = vset(0.0f), outputs = 0;
+    if (n == 1) continue;
+    vadd_double(sums + VL, a1);
+    vadd_double(sums + 2 * VL, a2);
+    vadd_double(sums + 3 * VL, a3);
+    a1 = a2 = a3 = a0;
+  }
 }
 
 static void taps_form(const struct work *k, int64_t channel, int64_t end) {
