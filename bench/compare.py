@@ -23,7 +23,9 @@ class Side:
         s.p.stdin.write(f"run {a.seconds}\n"); s.p.stdin.flush(); line = s.p.stdout.readline()
         if not line: sys.exit("a side ended early")
         return json.loads(line)
-    def end(s): s.p.stdin.close(); s.p.wait()
+    def end(s):
+        s.p.stdin.close()
+        if s.p.wait(): sys.exit("a side found its own results wrong")
 
 cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.machine())
 print(f"{cpu}, {os.cpu_count()} CPUs, {a.threads} threads, {time.strftime('%Y-%m-%d')}, {a.rounds} rounds of {a.seconds} s\n")
