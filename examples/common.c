@@ -155,7 +155,7 @@ static efme_status filter(efme_dataset **out, const efme_dataset *data, const ch
 }
 
 efme_status data_open(efme_dataset **out, efme_context *context, const struct data_choice *choice) {
-  efme_dataset *data = NULL, *next = NULL;
+  efme_dataset *data = NULL, *mapped = NULL;
   efme_status status = open_source(&data, context, choice->spec);
   const char *map = choice->map ? choice->map : "meg3";
   if (status == EFME_OK && strcmp(map, "none") && strncmp(choice->spec, "synthetic", 9)) {
@@ -164,32 +164,42 @@ efme_status data_open(efme_dataset **out, efme_context *context, const struct da
       fprintf(stderr, "no label map '%s'; see --help\n", map);
       exit(EXIT_USAGE);
     }
-    status = efme_dataset_map_labels(&next, data, known);
-    status = step_view(&data, next, status);
+    status = efme_dataset_map_labels(&mapped, data, known);
+    status = step_view(&data, mapped, status);
   }
-  efme_dataset *other = NULL;
-  if (choice->without && status == EFME_OK) status = filter(&other, data, choice->without);
+  if (status == EFME_OK) *out = data;
+  else efme_dataset_release(data);
+  return status;
+}
+
+/* Leaves out the images that also occur where the condition holds in all, and says how many. */
+static efme_status leave_out(efme_dataset **data, const efme_dataset *all, const char *condition) {
+  efme_dataset *other = NULL, *rest = NULL;
+  unsigned long long before = efme_dataset_count(*data);
+  efme_status status = filter(&other, all, condition);
+  if (status == EFME_OK) status = efme_dataset_without(&rest, *data, other);
+  efme_dataset_release(other);
+  status = step_view(data, rest, status);
+  if (status == EFME_OK)
+    printf("%llu samples left out: their images also occur where %s\n", before - (unsigned long long)efme_dataset_count(*data), condition);
+  return status;
+}
+
+efme_status data_select(efme_dataset **out, const efme_dataset *all, const struct data_choice *choice) {
+  efme_dataset *data = efme_dataset_retain((efme_dataset *)all), *next = NULL;
+  efme_status status = EFME_OK;
   for (int i = 0; i < choice->where_count && status == EFME_OK; i++) {
     status = filter(&next, data, choice->where[i]);
     status = step_view(&data, next, status);
   }
-  if (other && status == EFME_OK) {
-    unsigned long long before = efme_dataset_count(data);
-    status = efme_dataset_without(&next, data, other);
-    status = step_view(&data, next, status);
-    if (status == EFME_OK) printf("%llu samples left out: their images also occur where %s\n", before - (unsigned long long)efme_dataset_count(data), choice->without);
-  }
-  efme_dataset_release(other);
+  if (choice->without && status == EFME_OK) status = leave_out(&data, all, choice->without);
   if (choice->balance && status == EFME_OK) {
     status = efme_dataset_balance(&next, data, 0, choice->balance_seed);
     status = step_view(&data, next, status);
   }
-  if (status != EFME_OK) {
-    efme_dataset_release(data);
-    return status;
-  }
-  *out = data;
-  return EFME_OK;
+  if (status == EFME_OK) *out = data;
+  else efme_dataset_release(data);
+  return status;
 }
 
 /* ---- recipes ---- */

@@ -26,8 +26,10 @@ struct data_choice {
   "  --without COLUMN=VALUE  leave out images that also occur where this holds (FER2013 repeats images across its splits)\n" \
   "  --balance SEED       as many samples of each class as the smallest has\n"
 
-/* Opens, maps and filters; errors as the library's. */
+/* Opens and maps labels; errors as the library's. */
 efme_status data_open(efme_dataset **out, efme_context *context, const struct data_choice *choice);
+/* What choice keeps of an opened set. */
+efme_status data_select(efme_dataset **out, const efme_dataset *all, const struct data_choice *choice);
 
 /* A preset with the command line's changes: 0 and NULL leave what the preset says. */
 efme_status recipe_open(efme_recipe **out, efme_context *context, const char *preset, uint32_t epochs, uint32_t batch, double rate,

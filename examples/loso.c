@@ -109,7 +109,7 @@ int main(int argc, char **argv) {
   memset(&c, 0, sizeof c);
   parse(&c, argc, argv);
   efme_context *context = NULL;
-  efme_dataset *data = NULL;
+  efme_dataset *all = NULL, *data = NULL;
   efme_model *start = NULL;
   efme_recipe *recipe = NULL;
   efme_fold_plan *plan = NULL;
@@ -119,7 +119,8 @@ int main(int argc, char **argv) {
   const char *what = "start";
   int clean = 1;
   efme_status status = program_start(&context, 0);
-  if (status == EFME_OK) what = c.data.spec, status = data_open(&data, context, &c.data);
+  if (status == EFME_OK) what = c.data.spec, status = data_open(&all, context, &c.data);
+  if (status == EFME_OK) status = data_select(&data, all, &c.data);
   if (status == EFME_OK) what = c.weights, status = load_start(&start, context, data, &c);
   if (status == EFME_OK) what = "recipe", status = recipe_open(&recipe, context, c.preset ? c.preset : "head", c.epochs, c.batch, 0, c.has_seed ? &c.seed : NULL);
   if (status == EFME_OK) what = "fold plan", status = make_plan(&plan, data, &c);
@@ -149,6 +150,7 @@ int main(int argc, char **argv) {
   efme_recipe_release(recipe);
   efme_model_release(start);
   efme_dataset_release(data);
+  efme_dataset_release(all);
   efme_context_release(context);
   return code;
 }

@@ -100,7 +100,7 @@ int main(int argc, char **argv) {
   memset(&c, 0, sizeof c);
   parse(&c, argc, argv);
   efme_context *context = NULL;
-  efme_dataset *data = NULL, *validation = NULL, *test = NULL;
+  efme_dataset *all = NULL, *data = NULL, *validation = NULL, *test = NULL;
   efme_recipe *recipe = NULL;
   efme_model *start = NULL, *trained = NULL;
   efme_trainer *trainer = NULL;
@@ -110,12 +110,10 @@ int main(int argc, char **argv) {
   efme_evaluate_options scoring = EFME_EVALUATE_OPTIONS_INIT;
   scoring.exclude_seen = 1;
   efme_status status = program_start(&context, c.threads);
-  if (status == EFME_OK) what = c.data.spec, status = data_open(&data, context, &c.data);
-  if (status == EFME_OK && c.test) {
-    struct data_choice held = c.data;
-    held.balance = 0, held.without = NULL, held.where[0] = c.test, held.where_count = 1;
-    what = c.test, status = data_open(&test, context, &held);
-  }
+  if (status == EFME_OK) what = c.data.spec, status = data_open(&all, context, &c.data);
+  if (status == EFME_OK) status = data_select(&data, all, &c.data);
+  struct data_choice held = {.where = {c.test}, .where_count = 1};
+  if (status == EFME_OK && c.test) what = c.test, status = data_select(&test, all, &held);
   if (status == EFME_OK && c.validate > 0) what = "validation", status = hold_out(&data, &validation, c.validate, c.seed);
   if (status == EFME_OK) what = "describe", status = efme_dataset_describe(data, 0, &text);
   if (status == EFME_OK) printf("training data\n%s\n", text);
@@ -147,6 +145,7 @@ int main(int argc, char **argv) {
   efme_dataset_release(test);
   efme_dataset_release(validation);
   efme_dataset_release(data);
+  efme_dataset_release(all);
   efme_context_release(context);
   return code;
 }
