@@ -209,16 +209,6 @@ static void json_duplicates(struct efme_json *j, const efme_evaluator *e) {
   efme_json_close(j, '}');
 }
 
-/* A text made at the depth it will be put in; taken into the result's strings. */
-static efme_status keep(const char **out, struct efme_result *r, struct efme_text *t) {
-  char *text = NULL;
-  efme_status status = efme_text_take(t, &text, NULL);
-  if (status) return status;
-  *out = efme_key_copy(&r->pool, text);
-  efme_mem_free(r->allocator, text);
-  return *out ? EFME_OK : EFME_E_NOMEM;
-}
-
 static efme_status write_audit(struct efme_result *r, const efme_evaluator *e) {
   struct efme_text t;
   struct efme_json j;
@@ -231,7 +221,7 @@ static efme_status write_audit(struct efme_result *r, const efme_evaluator *e) {
   json_duplicates(&j, e);
   json_folds(&j, e);
   json_subjects(&j, e);
-  return keep(&r->audit_json, r, &t);
+  return efme_result_keep(&r->audit_json, r, &t);
 }
 
 static double total_seconds(const efme_evaluator *e) {
@@ -250,7 +240,7 @@ static efme_status write_run(struct efme_result *r, const efme_evaluator *e) {
   efme_json_model(&j, "start_weights", e->start);
   efme_json_maker(&j, "maker", &e->maker);
   efme_json_double(&j, "fold_seconds", total_seconds(e));
-  efme_status status = keep(&r->run_json, r, &t);
+  efme_status status = efme_result_keep(&r->run_json, r, &t);
   if (status) return status;
   efme_text_init(&t, r->allocator);
   efme_text_printf(&t, "  recipe %s, start weights %016llx (provenance %s)\n", efme_recipe_preset(e->recipe),
@@ -264,7 +254,7 @@ static efme_status write_run(struct efme_result *r, const efme_evaluator *e) {
                    : e->maker.cpu_level      ? "baseline"
                                              : "",
                    e->maker.decoder, e->maker.library);
-  return keep(&r->run_text, r, &t);
+  return efme_result_keep(&r->run_text, r, &t);
 }
 
 static efme_status fill(struct efme_result *r, const efme_evaluator *e) {

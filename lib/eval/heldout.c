@@ -108,15 +108,6 @@ static efme_status find(struct heldout *h) {
                           (unsigned long long)h->left_out, (unsigned long long)h->count, h->first_seen, uf1, uar);
 }
 
-static efme_status keep(const char **out, struct efme_result *r, struct efme_text *t) {
-  char *text = NULL;
-  efme_status status = efme_text_take(t, &text, NULL);
-  if (status) return status;
-  *out = efme_key_copy(&r->pool, text);
-  efme_mem_free(r->allocator, text);
-  return *out ? EFME_OK : EFME_E_NOMEM;
-}
-
 static efme_status describe(struct heldout *h) {
   struct efme_maker maker;
   struct efme_text t;
@@ -128,7 +119,7 @@ static efme_status describe(struct heldout *h) {
   j.depth = 1;
   efme_json_model(&j, "weights", h->model);
   efme_json_maker(&j, "maker", &maker);
-  status = keep(&h->r->run_json, h->r, &t);
+  status = efme_result_keep(&h->r->run_json, h->r, &t);
   if (status) return status;
   efme_text_init(&t, h->r->allocator);
   efme_json_init(&j, &t);
@@ -136,13 +127,13 @@ static efme_status describe(struct heldout *h) {
   efme_json_hex(&j, "dataset_fingerprint", efme_dataset_fingerprint(h->tested));
   efme_json_string(&j, "tested_data_unseen_by_weights", efme_model_provenance_known(h->model) ? "yes" : "unknown");
   efme_json_u64(&j, "seen_and_left_out", h->left_out);
-  status = keep(&h->r->audit_json, h->r, &t);
+  status = efme_result_keep(&h->r->audit_json, h->r, &t);
   if (status) return status;
   efme_text_init(&t, h->r->allocator);
   efme_text_printf(&t, "  weights %016llx (provenance %s)\n  %s on %s, decoder %s, library %s\n",
                    (unsigned long long)efme_model_checksum(h->model), efme_model_provenance_known(h->model) ? "known" : "unknown",
                    maker.backend, *maker.device ? maker.device : "an unnamed device", maker.decoder, maker.library);
-  return keep(&h->r->run_text, h->r, &t);
+  return efme_result_keep(&h->r->run_text, h->r, &t);
 }
 
 static efme_status evaluate(struct heldout *h) {

@@ -32,6 +32,15 @@ efme_status efme_result_new(struct efme_result **out, efme_context *context, con
   return EFME_OK;
 }
 
+efme_status efme_result_keep(const char **out, struct efme_result *r, struct efme_text *t) {
+  char *text = NULL;
+  efme_status status = efme_text_take(t, &text, NULL);
+  if (status) return status;
+  *out = efme_key_copy(&r->pool, text);
+  efme_mem_free(r->allocator, text);
+  return *out ? EFME_OK : EFME_E_NOMEM;
+}
+
 void efme_result_destroy(struct efme_result *r) {
   if (!r) return;
   const struct efme_allocator *a = r->allocator;

@@ -60,6 +60,8 @@ efme_status efme_result_new(struct efme_result **out, efme_context *context, con
 void efme_result_destroy(struct efme_result *r);
 /* Strings of row are taken as they are: put them into r->pool first. */
 efme_status efme_result_add(struct efme_result *r, const struct efme_outcome *row);
+/* Takes a finished text into the result's strings. */
+efme_status efme_result_keep(const char **out, struct efme_result *r, struct efme_text *t);
 efme_status efme_result_find(struct efme_result *r, int flag, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* Counts, finds the datasets and flags classes that no sample has. Every label must lie in 0 .. classes-1. */
