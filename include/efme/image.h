@@ -58,7 +58,7 @@ EFME_API const uint8_t *efme_image_pixels(const efme_image *image);
 /* The box x, y, width, height in pixels; parts outside the image repeat its edge. Errors: ARGUMENT where the box is empty or lies wholly outside. */
 EFME_API efme_status efme_image_crop(efme_image **out, const efme_image *image, int32_t x, int32_t y, uint32_t width, uint32_t height);
 /* Each axis on its own: mean over the covered area where it shrinks, bilinear between pixel centres (edge repeated) where it grows; rounded to
- * nearest. What every reader and predictor of the library uses. */
+ * nearest. What predictors, training and evaluation use. */
 EFME_API efme_status efme_image_resize(efme_image **out, const efme_image *image, uint32_t width, uint32_t height);
 
 #ifdef __cplusplus

@@ -39,7 +39,8 @@ typedef struct efme_prediction {
   uint32_t reserved;
 } efme_prediction;
 
-/* Whole images of any size, resized to the input. results: count of them, each with its own status (the call itself is EFME_OK
+/* Whole images of any size, resized to the input as efme_image_resize does, which is how datasets are read too: the same file has the same
+ * probabilities in efme_evaluate, to the bit. results: count of them, each with its own status (the call itself is EFME_OK
  * if it could run); probabilities: count x class_count or NULL. */
 EFME_API efme_status efme_predictor_run_images(efme_predictor *predictor, efme_image *const *images, uint32_t count, efme_prediction *results,
                                                float *probabilities);

@@ -1,8 +1,9 @@
-/* How samples reach the network: a stage makes bytes of one size, a loader hands them out in batches ahead of time.
+/* How samples reach the network: a stage makes bytes of the input's size, a loader hands them out in batches ahead of time.
  *
  * The stage decodes and resizes on the host and keeps the result, so that later epochs, and other folds over the same
- * dataset, decode nothing. The loader runs over a list of the stage's samples, in order or shuffled by epoch, with
- * threads of its own that prefetch. Augmentation, growing to the input size and grey to RGB are EFME_OP_INPUT's.
+ * dataset, decode nothing. It resizes as efme_image_resize does, always: what the network sees of an image then depends
+ * on nothing else in its dataset, and a predictor sees the same. The loader runs over a list of the stage's samples, in
+ * order or shuffled by epoch, with threads of its own that prefetch. Augmentation and grey to RGB are EFME_OP_INPUT's.
  * What a batch holds is a function of dataset, stage size, seed and epoch; threads and depth never matter. */
 #ifndef EFME_DATA_LOADER_H
 #define EFME_DATA_LOADER_H
@@ -14,16 +15,14 @@
 struct efme_stage;
 
 struct efme_stage_info {
-  uint32_t height, width, channels; /* of every staged sample; channels 1 where all samples are known to be grey, else 3 */
+  uint32_t height, width, channels; /* of every staged sample: the input's; channels 1 where all samples are known to be grey, else 3 */
   uint64_t count;                   /* samples: positions in the dataset view */
   size_t sample_bytes;              /* height * width * channels */
   uint32_t cached;                  /* 1: staged samples are kept in memory (or lie there already) */
 };
 
-/* Own size where all samples are known to have one size that is not larger than input in either axis; the input's size
- * otherwise (efme_image_resize's rule). Sizes of files are read from their headers; samples of the host program have no
- * known size and are staged at the input's. cache_bytes: 0 no cache, else kept where the whole set fits.
- * Errors: those of opening files (named). */
+/* width, height: the input's. Headers of files are read until one has colours; samples of the host program count as coloured.
+ * cache_bytes: 0 no cache, else kept where the whole set fits. Errors: those of opening files (named). */
 #define EFME_STAGE_CACHE (512ull << 20)
 efme_status efme_stage_create(struct efme_stage **out, const efme_dataset *dataset, uint32_t width, uint32_t height, uint64_t cache_bytes);
 struct efme_stage *efme_stage_retain(struct efme_stage *stage);

@@ -17,31 +17,20 @@ struct efme_stage {
   _Atomic unsigned char *state; /* [count] of the cache */
 };
 
-/* Looks at samples until it is clear that they share no size; files are opened for that, stores of one size are not asked
- * twice. *channels is 1 only where every sample was seen to be grey. */
-static efme_status choose_size(struct efme_stage *s, uint32_t width, uint32_t height) {
+/* 1 where every sample is known to be grey. Stores of one kind are asked once; files are opened, up to the first that has colours. */
+static efme_status count_channels(struct efme_stage *s) {
   const efme_dataset *d = s->dataset;
-  struct efme_size first = {0, 0, 0}, size;
   const struct efme_store *known = NULL;
-  int uniform = 1, grey = 1;
-  for (uint64_t i = 0; i < d->count && (uniform || grey); i++) {
+  s->info.channels = 1;
+  for (uint64_t i = 0; i < d->count && s->info.channels == 1; i++) {
     const struct efme_store *store = efme_item_store(d, i);
     if (store == known) continue;
-    if (!uniform && store->source == &efme_file_source) {
-      grey = 0; /* not worth opening every file */
-      break;
-    }
+    struct efme_size size;
     efme_status status = efme_item_size(d, i, &size);
     if (status) return status;
     if (store->size.width) known = store;
-    if (size.channels != 1) grey = 0;
-    if (!first.width) first = size;
-    if (!size.width || size.width != first.width || size.height != first.height || size.width > width || size.height > height) uniform = 0;
+    if (size.channels != 1) s->info.channels = 3;
   }
-  s->info.width = uniform ? first.width : width;
-  s->info.height = uniform ? first.height : height;
-  s->info.channels = grey ? 1 : 3;
-  s->info.count = d->count;
   s->info.sample_bytes = (size_t)s->info.width * s->info.height * s->info.channels;
   return EFME_OK;
 }
@@ -78,7 +67,8 @@ efme_status efme_stage_create(struct efme_stage **out, const efme_dataset *datas
   atomic_init(&s->refs, 1);
   s->allocator = a;
   s->dataset = efme_dataset_retain((efme_dataset *)(uintptr_t)dataset);
-  efme_status status = choose_size(s, width, height);
+  s->info.width = width, s->info.height = height, s->info.count = dataset->count;
+  efme_status status = count_channels(s);
   if (!status) status = make_cache(s, cache_bytes);
   if (status) {
     efme_stage_release(s);

@@ -68,7 +68,7 @@ END_TEST
 
 START_TEST(order_is_as_defined) {
   efme_dataset *d = synthetic(context, 5, 8, 32);
-  struct efme_stage *s = make_stage(d, 48, 48, EFME_STAGE_CACHE);
+  struct efme_stage *s = make_stage(d, 32, 32, EFME_STAGE_CACHE);
   struct efme_loader_options o = {.batch = 7, .threads = 2, .seed = 77};
   struct efme_loader *l;
   const struct efme_loader_batch *b;
@@ -134,42 +134,55 @@ static struct efme_stage_info size_of(const efme_dataset *d, uint32_t w, uint32_
   return info;
 }
 
+/* The input's size, whatever the others of the set are; grey where all are. */
 START_TEST(stage_sizes) {
   static const char *const same[] = {"a.pgm", "b.pgm"}, *const mixed[] = {"a.pgm", "c.pgm"}, *const colour[] = {"a.pgm", "d.ppm"};
   put_image("l/a.pgm", 40, 1), put_image("l/b.pgm", 40, 2), put_image("l/c.pgm", 32, 3);
   char ppm[40 * 40 * 3 + 20] = "P6 40 40 255\n";
   put_file("l/d.ppm", ppm, 13 + 4800);
   efme_dataset *d = manifest_of("l/same.csv", same, 2);
-  struct efme_stage_info i = size_of(d, 48, 48);
-  ck_assert(i.width == 40 && i.height == 40 && i.channels == 1 && i.count == 2 && i.sample_bytes == 1600 && i.cached);
-  i = size_of(d, 40, 40);
-  ck_assert(i.width == 40 && i.height == 40);
-  i = size_of(d, 48, 32);                                        /* larger than the input in one axis is larger */
-  ck_assert(i.width == 48 && i.height == 32 && i.channels == 3); /* not worth opening every file */
+  struct efme_stage_info i = size_of(d, 48, 50);
+  ck_assert(i.width == 48 && i.height == 50 && i.channels == 1 && i.count == 2 && i.sample_bytes == 2400 && i.cached);
+  i = size_of(d, 48, 32);
+  ck_assert(i.width == 48 && i.height == 32 && i.channels == 1);
   efme_dataset_release(d);
   d = manifest_of("l/mixed.csv", mixed, 2);
-  i = size_of(d, 48, 50);
-  ck_assert(i.width == 48 && i.height == 50);
+  i = size_of(d, 36, 36);
+  ck_assert(i.width == 36 && i.height == 36 && i.channels == 1);
   efme_dataset_release(d);
   d = manifest_of("l/colour.csv", colour, 2);
-  i = size_of(d, 48, 48);
+  i = size_of(d, 40, 40);
   ck_assert(i.width == 40 && i.height == 40 && i.channels == 3);
-  struct efme_stage *s = make_stage(d, 48, 48, 0); /* grey beside colour is replicated */
+  struct efme_stage *s = make_stage(d, 40, 40, 0); /* grey beside colour is replicated */
   uint8_t pixels[4800];
   efme_image *image;
   assert_ok(efme_stage_read(s, 0, pixels));
   assert_ok(efme_dataset_read(d, 0, &image));
   for (int k = 0; k < 4800; k++) ck_assert_uint_eq(pixels[k], efme_image_pixels(image)[k / 3]);
   efme_image_release(image), efme_stage_release(s), efme_dataset_release(d);
-  d = synthetic(context, 2, 2, 64); /* shrinking is efme_image_resize's */
-  s = make_stage(d, 48, 40, 0);
-  uint8_t staged[48 * 40 * 3];
-  efme_image *small;
-  assert_ok(efme_stage_read(s, 3, staged));
-  assert_ok(efme_dataset_read(d, 3, &image));
-  assert_ok(efme_image_resize(&small, image, 48, 40));
-  ck_assert_mem_eq(staged, efme_image_pixels(small), sizeof staged);
-  efme_image_release(small), efme_image_release(image), efme_stage_release(s), efme_dataset_release(d);
+}
+END_TEST
+
+/* Every way of resizing is efme_image_resize's, with a cache and without. */
+START_TEST(stage_resizes_as_images_do) {
+  static const uint32_t sizes[][2] = {{48, 40}, {80, 96}, {48, 96}, {64, 64}};
+  efme_dataset *d = synthetic(context, 2, 2, 64);
+  for (size_t k = 0; k < 2 * EFME_COUNT(sizes); k++) {
+    uint32_t w = sizes[k / 2][0], h = sizes[k / 2][1];
+    struct efme_stage *s = make_stage(d, w, h, k & 1 ? EFME_STAGE_CACHE : 0);
+    uint8_t *staged = malloc((size_t)w * h * 3);
+    efme_image *image, *resized;
+    assert_ok(efme_dataset_read(d, 3, &image));
+    assert_ok(efme_image_resize(&resized, image, w, h));
+    for (int turn = 0; turn < 2; turn++) {
+      memset(staged, 0, (size_t)w * h * 3);
+      assert_ok(efme_stage_read(s, 3, staged));
+      ck_assert_mem_eq(staged, efme_image_pixels(resized), (size_t)w * h * 3);
+    }
+    efme_image_release(resized), efme_image_release(image), efme_stage_release(s);
+    free(staged);
+  }
+  efme_dataset_release(d);
 }
 END_TEST
 
@@ -320,6 +333,7 @@ int main(void) {
   tcase_add_test(t, threads_never_matter);
   tcase_add_test(t, order_is_as_defined);
   tcase_add_test(t, stage_sizes);
+  tcase_add_test(t, stage_resizes_as_images_do);
   tcase_add_test(t, bad_files_are_named_in_order);
   tcase_add_test(t, host_samples);
   tcase_add_test(t, loaders_share_a_stage);

@@ -173,6 +173,21 @@ START_TEST(light) {
 }
 END_TEST
 
+/* Grey is grey written three times, whatever is done to it: a set's other images must not change a sample. */
+START_TEST(grey_is_replicated) {
+  struct kernel_job grey, colour;
+  static const float f[] = {0.5f, 0.7f, 0.2f, 0.3f, 0.3f, 0.15f, 0.1f};
+  in_open(&grey, 9, 13, 11, 13, 11, 1, EFME_U8, EFME_OP_AUGMENT), in_open(&colour, 9, 13, 11, 13, 11, 3, EFME_U8, EFME_OP_AUGMENT);
+  memcpy(grey.c.op.f, f, sizeof f), memcpy(colour.c.op.f, f, sizeof f);
+  const uint8_t *from = kernel_job_at(&grey, EFME_T_X);
+  uint8_t *to = kernel_job_at(&colour, EFME_T_X);
+  for (int i = 0; i < 9 * 13 * 11 * 3; i++) to[i] = from[i / 3];
+  if (kernel_job_run(&grey, _i) && kernel_job_run(&colour, _i))
+    ck_assert(memcmp(y_of(&grey), y_of(&colour), 9 * 13 * 11 * 3 * sizeof(float)) == 0);
+  kernel_job_close(&grey), kernel_job_close(&colour);
+}
+END_TEST
+
 /* Variant 0 is the plain image; variant v is what epoch v would give. */
 START_TEST(variants) {
   struct kernel_job fixed, by_epoch;
@@ -206,6 +221,7 @@ int main(void) {
   tcase_add_loop_test(all, shift, 0, KERNEL_RUNNERS);
   tcase_add_loop_test(all, scale, 0, KERNEL_RUNNERS);
   tcase_add_loop_test(all, light, 0, KERNEL_RUNNERS);
+  tcase_add_loop_test(all, grey_is_replicated, 0, KERNEL_RUNNERS);
   tcase_add_loop_test(all, variants, 0, KERNEL_RUNNERS);
   suite_add_tcase(suite, all);
   return test_run(suite);
