@@ -117,22 +117,11 @@ static void write_text(struct efme_text *out, const struct tables *t, const uint
   }
 }
 
-static void json_string(struct efme_text *out, const char *s) {
-  efme_text_add(out, "\"");
-  for (; *s; s++) {
-    unsigned char c = (unsigned char)*s;
-    if (c == '"' || c == '\\') efme_text_printf(out, "\\%c", c);
-    else if (c < 0x20) efme_text_printf(out, "\\u%04x", c);
-    else efme_text_add_n(out, s, 1);
-  }
-  efme_text_add(out, "\"");
-}
-
 static void json_classes(struct efme_text *out, const efme_dataset *d, const uint64_t *classes) {
   efme_text_add(out, "{");
   for (uint32_t c = 0; c < d->class_count; c++) {
     efme_text_add(out, c ? ", " : "");
-    json_string(out, d->class_names[c]);
+    efme_text_json(out, d->class_names[c]);
     efme_text_printf(out, ": %llu", (unsigned long long)classes[c]);
   }
   efme_text_printf(out, "}, \"without_class\": %llu", (unsigned long long)classes[d->class_count]);
@@ -146,7 +135,7 @@ static void write_json(struct efme_text *out, const struct tables *t, const uint
   efme_text_add(out, ", \"datasets\": [");
   for (size_t s = 0; s < t->source_count; s++) {
     efme_text_add(out, s ? ", {\"name\": " : "{\"name\": ");
-    json_string(out, t->sources[s].dataset);
+    efme_text_json(out, t->sources[s].dataset);
     efme_text_printf(out, ", \"samples\": %llu, \"subjects\": %u, \"classes\": ", (unsigned long long)t->sources[s].count,
                      t->sources[s].subjects);
     json_classes(out, d, t->sources[s].classes);
@@ -155,10 +144,10 @@ static void write_json(struct efme_text *out, const struct tables *t, const uint
   efme_text_add(out, "], \"labels\": [");
   for (size_t p = 0; p < t->pair_count; p++) {
     efme_text_add(out, p ? ", {\"native\": " : "{\"native\": ");
-    json_string(out, t->pairs[p].native);
+    efme_text_json(out, t->pairs[p].native);
     efme_text_add(out, ", \"class\": ");
     if (t->pairs[p].label == EFME_NO_CLASS) efme_text_add(out, "null");
-    else json_string(out, d->class_names[t->pairs[p].label]);
+    else efme_text_json(out, d->class_names[t->pairs[p].label]);
     efme_text_printf(out, ", \"samples\": %llu}", (unsigned long long)t->pairs[p].count);
   }
   efme_text_add(out, "]}\n");

@@ -139,7 +139,7 @@ static efme_status number_duplicates(struct efme_store *s) {
         status = EFME_E_NOMEM;
         break;
       }
-      sorted[end]->clip = kept + (sorted[end]->clip - key);
+      sorted[end]->clip = kept + (sorted[end]->clip - sorted[end]->key);
       sorted[end]->key = kept;
     }
   }

@@ -14,32 +14,6 @@ static void newline(struct efme_json *j) {
   for (int i = 0; i < j->depth; i++) efme_text_add_n(j->text, "  ", 2);
 }
 
-/* Bytes of the valid UTF-8 sequence at s, 0 where there is none. */
-static size_t utf8_length(const unsigned char *s) {
-  if (s[0] < 0x80) return 1;
-  size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-  if (s[0] < 0xc2 || s[0] > 0xf4) return 0;
-  for (size_t i = 1; i < n; i++)
-    if ((s[i] & 0xc0) != 0x80) return 0; /* the NUL ends here too */
-  if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)) return 0;
-  if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) return 0;
-  return n;
-}
-
-static void quoted(struct efme_json *j, const char *value) {
-  efme_text_add_n(j->text, "\"", 1);
-  for (const unsigned char *s = (const unsigned char *)value; *s;) {
-    size_t n = utf8_length(s);
-    if (*s == '"' || *s == '\\') efme_text_printf(j->text, "\\%c", *s);
-    else if (*s == '\n') efme_text_add(j->text, "\\n");
-    else if (*s < 0x20 || *s == 0x7f) efme_text_printf(j->text, "\\u%04x", *s);
-    else if (n) efme_text_add_n(j->text, (const char *)s, n);
-    else efme_text_add(j->text, "\xef\xbf\xbd");
-    s += n ? n : 1;
-  }
-  efme_text_add_n(j->text, "\"", 1);
-}
-
 /* What stands before a value: the comma, the line and the name. */
 static void begin(struct efme_json *j, const char *name) {
   if (j->depth) {
@@ -48,7 +22,7 @@ static void begin(struct efme_json *j, const char *name) {
   }
   j->first = 0;
   if (name) {
-    quoted(j, name);
+    efme_text_json(j->text, name);
     efme_text_add_n(j->text, ": ", 2);
   }
 }
@@ -70,7 +44,7 @@ void efme_json_close(struct efme_json *j, char kind) {
 
 void efme_json_string(struct efme_json *j, const char *name, const char *value) {
   begin(j, name);
-  if (value) quoted(j, value);
+  if (value) efme_text_json(j->text, value);
   else efme_text_add(j->text, "null");
 }
 

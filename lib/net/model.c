@@ -11,24 +11,9 @@
 
 const struct efme_allocator *efme_model_allocator(const struct efme_model *model) { return efme_context_allocator(model->context); }
 
-/* One well-formed UTF-8 sequence at s of n bytes: its length, 0 if it is not. */
-static size_t utf8_length(const unsigned char *s, size_t n) {
-  if (s[0] < 0x80) return 1;
-  size_t length = s[0] >= 0xf0 && s[0] <= 0xf4 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 0;
-  if (s[0] > 0xf4 || length == 0 || length > n) return 0;
-  uint32_t code = s[0] & (0x7fu >> length);
-  for (size_t i = 1; i < length; i++) {
-    if ((s[i] & 0xc0) != 0x80) return 0;
-    code = code << 6 | (s[i] & 0x3fu);
-  }
-  static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
-  return code < least[length] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : length;
-}
-
 int efme_utf8_valid(const char *text, size_t size) {
-  const unsigned char *s = (const unsigned char *)text;
   for (size_t i = 0; i < size;) {
-    size_t n = utf8_length(s + i, size - i);
+    size_t n = efme_utf8_length(text + i, size - i);
     if (n == 0) return 0;
     i += n;
   }

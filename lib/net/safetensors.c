@@ -207,6 +207,8 @@ static void sort_names(const struct efme_st_entry *e, uint32_t *index, size_t n)
 
 /* ---- the table as a whole ---- */
 
+#define FIRST_PIECE (1u << 16) /* of a header whose length cannot be checked; ours have some 50 KB */
+
 static efme_status check_names(struct efme_st_reader *r) {
   r->by_name = efme_mem_array(r->allocator, r->count, sizeof *r->by_name, "tensor table");
   if (!r->by_name) return EFME_E_NOMEM;
@@ -242,6 +244,23 @@ static efme_status check_ranges(const struct efme_st_reader *r) {
   return EFME_OK;
 }
 
+/* The header's n bytes. Where the size of the source is not known its length may be a lie: memory then follows what really comes. */
+static efme_status read_text(struct efme_st_reader *r, uint64_t n) {
+  size_t have = 0, capacity = 0, got;
+  while (have < n) {
+    size_t next = r->source.size != EFME_ST_UNKNOWN ? (size_t)n : (size_t)EFME_MIN(n, EFME_MAX(2 * (uint64_t)have, FIRST_PIECE));
+    void *text = r->header;
+    efme_status status = efme_mem_grow(r->allocator, &text, &capacity, next, 1, "weights header");
+    r->header = text;
+    if (!status) status = read_source(r, r->header + have, 8 + have, next - have, &got);
+    if (status) return status;
+    if (got < next - have)
+      return efme_fail(EFME_E_FORMAT, "%s: truncated: %zu bytes of a header of %llu", r->source.name, have + got, (unsigned long long)n);
+    have = next;
+  }
+  return EFME_OK;
+}
+
 static efme_status read_header(struct efme_st_reader *r) {
   uint8_t length[8];
   size_t got;
@@ -257,12 +276,10 @@ static efme_status read_header(struct efme_st_reader *r) {
   if (r->source.size != EFME_ST_UNKNOWN && n > r->source.size - 8)
     return efme_fail(EFME_E_FORMAT, "%s: truncated: header length %llu, the file has %llu bytes behind it", r->source.name,
                      (unsigned long long)n, (unsigned long long)(r->source.size - 8));
-  r->header = efme_mem_alloc(r->allocator, n, "weights header");
-  r->strings = efme_mem_alloc(r->allocator, n, "weights header");
-  if (!r->header || !r->strings) return EFME_E_NOMEM;
-  status = read_source(r, r->header, 8, n, &got);
+  status = read_text(r, n);
   if (status) return status;
-  if (got < n) return efme_fail(EFME_E_FORMAT, "%s: truncated: %zu bytes of a header of %llu", r->source.name, got, (unsigned long long)n);
+  r->strings = efme_mem_alloc(r->allocator, n, "weights header");
+  if (!r->strings) return EFME_E_NOMEM;
   r->data = 8 + n;
   struct efme_pull j = {r->header, r->source.name, n, 0, r->strings};
   status = parse_tensors(&j, r);

@@ -63,6 +63,36 @@ void efme_text_csv(struct efme_text *t, const char *field) {
   efme_text_add_n(t, "\"", 1);
 }
 
+size_t efme_utf8_length(const char *text, size_t n) {
+  const unsigned char *s = (const unsigned char *)text;
+  if (n == 0) return 0;
+  if (s[0] < 0x80) return 1;
+  size_t length = s[0] >= 0xf0 && s[0] <= 0xf4 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 0;
+  if (s[0] > 0xf4 || length == 0 || length > n) return 0;
+  uint32_t code = s[0] & (0x7fu >> length);
+  for (size_t i = 1; i < length; i++) {
+    if ((s[i] & 0xc0) != 0x80) return 0;
+    code = code << 6 | (s[i] & 0x3fu);
+  }
+  static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
+  return code < least[length] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : length;
+}
+
+void efme_text_json(struct efme_text *t, const char *s) {
+  efme_text_add_n(t, "\"", 1);
+  while (*s) {
+    unsigned char c = (unsigned char)*s;
+    size_t n = efme_utf8_length(s, strnlen(s, 4));
+    if (c == '"' || c == '\\') efme_text_printf(t, "\\%c", c);
+    else if (c == '\n') efme_text_add(t, "\\n");
+    else if (c < 0x20 || c == 0x7f) efme_text_printf(t, "\\u%04x", c);
+    else if (n) efme_text_add_n(t, s, n);
+    else efme_text_add(t, "\xef\xbf\xbd");
+    s += n ? n : 1;
+  }
+  efme_text_add_n(t, "\"", 1);
+}
+
 efme_status efme_text_take(struct efme_text *t, char **out, size_t *size) {
   if (!t->failed && !t->data) reserve(t, 0);
   if (t->failed) {

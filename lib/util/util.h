@@ -58,8 +58,11 @@ void efme_text_printf(struct efme_text *t, const char *format, ...) __attribute_
 void efme_text_double(struct efme_text *t, double v, int digits); /* "%.{digits}g" with a dot in any locale; digits 17 round-trips */
 void efme_text_fixed(struct efme_text *t, double v, int decimals);
 void efme_text_csv(struct efme_text *t, const char *field); /* quoted where needed */
+void efme_text_json(struct efme_text *t, const char *s);  /* a JSON string with its quotes; a byte that is no UTF-8 becomes U+FFFD */
 efme_status efme_text_take(struct efme_text *t, char **out, size_t *size); /* the caller frees *out; size may be NULL */
 void efme_text_free(struct efme_text *t);
+/* Bytes of the well-formed UTF-8 sequence at s, of which n bytes may be read; 0 where there is none. */
+size_t efme_utf8_length(const char *s, size_t n);
 /* Text for the caller of the library, released with efme_string_free (string.c). */
 efme_status efme_string_export(char **out, const struct efme_allocator *a, const char *text, size_t size);
 efme_status efme_text_export(struct efme_text *t, char **out); /* takes t; the first failure is reported here */
