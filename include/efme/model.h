@@ -61,7 +61,7 @@ typedef struct efme_load_options {
   int32_t padding;         /* -1: as the file (import: Keras names EFME_PAD_KERAS, timm and torchvision EFME_PAD_SYMMETRIC; timm's tf_ weights need it said) */
   float bn_epsilon;        /* 0: as the file (import: Keras 1e-3, others 1e-5) */
   uint64_t seed;
-  uint32_t ignore_checksum; /* 1: a wrong content hash is a warning in the log */
+  uint32_t ignore_checksum; /* 1: a wrong content hash is a warning in the log, and makes the provenance unknown */
   uint32_t reserved;
 } efme_load_options;
 
@@ -117,7 +117,8 @@ EFME_API efme_status efme_model_layer(const efme_model *model, uint32_t index, e
 EFME_API const char *efme_model_class_name(const efme_model *model, uint32_t index);
 /* Tensor by index: name and four dimensions (unused ones 1). */
 EFME_API efme_status efme_model_tensor(const efme_model *model, uint32_t index, const char **name, uint32_t dims[4]);
-/* Copies count floats out of or into the tensor called name; count must be its size. Errors: NOT_FOUND, MISMATCH, BUSY (set). */
+/* Copies count floats out of or into the tensor called name; count must be its size. After a set the weights' provenance is unknown: the values
+ * may come from a model that has seen anything. Errors: NOT_FOUND, MISMATCH, BUSY (set). */
 EFME_API efme_status efme_model_get(const efme_model *model, const char *name, float *values, size_t count);
 EFME_API efme_status efme_model_set(efme_model *model, const char *name, const float *values, size_t count);
 
@@ -126,7 +127,8 @@ EFME_API const char *efme_model_metadata(const efme_model *model, const char *ke
 EFME_API efme_status efme_model_set_metadata(efme_model *model, const char *key, const char *value); /* value NULL removes; reserved keys: ARGUMENT */
 
 /* ---- provenance: what the weights have seen ---- */
-/* 1 known (trained here or nothing seen yet), 0 unknown (imported from elsewhere). */
+/* 1 known (trained here or nothing seen yet), 0 unknown (imported from elsewhere, a tensor set by the program, or a file loaded in spite of a
+ * wrong hash). */
 EFME_API int efme_model_provenance_known(const efme_model *model);
 /* 1 if the weights have seen this subject key, or any sample of this content hash; 0 if not (ask provenance_known first). */
 EFME_API int efme_model_has_seen_subject(const efme_model *model, const char *subject);

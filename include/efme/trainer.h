@@ -109,7 +109,7 @@ typedef struct efme_train_progress {
   double loss;              /* mean over the epoch so far, penalty included */
   double accuracy;
   double validation_loss, validation_uf1, validation_uar; /* at EPOCH and PHASE; NaN without validation data */
-  double images_per_second, seconds_left;
+  double images_per_second, seconds_left; /* training images of this run; 0 before the first. To the end of the last phase if none stops early */
   const char *what;         /* "train", "features", "validate"; in evaluators the fold's name stands before it */
 } efme_train_progress;
 

@@ -206,6 +206,7 @@ efme_status efme_model_set(efme_model *model, const char *name, const float *val
   if (!status) status = efme_model_change_begin(model);
   if (status) return status;
   memcpy(model->weights + p->offset, values, count * sizeof *values);
+  model->provenance->known = 0; /* nobody can tell where the values come from */
   efme_model_change_end(model);
   return EFME_OK;
 }

@@ -1,6 +1,8 @@
 /* Content hashes, by which the audit finds the same picture under two names: of the encoded file and of the decoded
- * pixels. They are noted whenever a sample is read, so that an audit after training reads little again. */
+ * pixels. They are noted whenever a sample is read, so that an audit after training reads little again; and a sample that is
+ * read once more must have the pixels that it had, or what was audited would not be what trains and is tested. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "data/dataset.h"
 #include "data/loader.h"
@@ -19,18 +21,28 @@ static uint64_t noted(const struct efme_store *s, uint64_t record, int which) {
   return atomic_load_explicit(&s->hashes[2 * record + (unsigned)which], memory_order_relaxed);
 }
 
+/* Whoever reads first notes the hash, whoever reads later must find it again. */
+static efme_status check_pixels(const efme_dataset *d, uint64_t index, const struct efme_pixels *px) {
+  struct efme_store *s = efme_item_store(d, index);
+  uint64_t hash = efme_pixel_hash(px->data, px->width, px->height, px->channels), before = 0;
+  if (!hash) hash = 1; /* 0 means "not yet" */
+  _Atomic uint64_t *at = &s->hashes[2 * d->items[index].record + 1];
+  if (atomic_compare_exchange_strong_explicit(at, &before, hash, memory_order_relaxed, memory_order_relaxed) || before == hash) return EFME_OK;
+  char name[256];
+  efme_item_name(d, index, name);
+  return efme_fail(EFME_E_MISMATCH, "%s has other pixels than when it was first read: a dataset may not change while it is open", name);
+}
+
 efme_status efme_item_read(const efme_dataset *d, uint64_t index, efme_image **out) {
   struct efme_store *s = efme_item_store(d, index);
   uint64_t record = d->items[index].record;
   efme_image *image;
   efme_status status = s->source->read(s, record, &image);
   if (status) return status;
-  if (!noted(s, record, 1)) {
-    const struct efme_pixels *px = &image->px;
-    efme_store_note_hash(s, record, 1, efme_pixel_hash(px->data, px->width, px->height, px->channels));
-  }
-  *out = image;
-  return EFME_OK;
+  status = check_pixels(d, index, &image->px);
+  if (status) efme_image_release(image);
+  else *out = image;
+  return status;
 }
 
 static efme_status hash_one(const efme_dataset *d, uint64_t i) {
@@ -56,6 +68,18 @@ efme_status efme_dataset_hashes(const efme_dataset *d, efme_progress_fn progress
       return efme_fail(EFME_E_CANCELLED, "cancelled after hashing %llu files", (unsigned long long)i + 1);
   }
   return EFME_OK;
+}
+
+/* Order of samples left out by a sum. */
+efme_status efme_dataset_contents(const efme_dataset *d, uint64_t *out) {
+  uint64_t sum = 0;
+  efme_status status = efme_dataset_hashes(d, NULL, NULL);
+  for (uint64_t i = 0; i < d->count && !status; i++) {
+    const char *key = efme_item_record(d, i)->key;
+    sum += efme_hash64(key, strlen(key), noted(efme_item_store(d, i), d->items[i].record, 1));
+  }
+  if (!status) *out = sum;
+  return status;
 }
 
 static int by_hash(const void *a, const void *b) {

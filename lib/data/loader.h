@@ -72,6 +72,9 @@ void efme_loader_stop(struct efme_loader *loader);
 /* ---- hashes for the audit ---- */
 /* Fills file_hash and pixel_hash of every sample of the view that has none yet. Decodes what is not in memory. progress "files". */
 efme_status efme_dataset_hashes(const efme_dataset *dataset, efme_progress_fn progress, void *user);
+/* One number for the pixels of all samples, whatever their order: the public fingerprint goes by names, labels and paths, and does
+ * not see that a file was replaced. Fills the hashes. */
+efme_status efme_dataset_contents(const efme_dataset *dataset, uint64_t *out);
 
 /* The dataset's context, not retained. */
 efme_context *efme_dataset_context(const efme_dataset *dataset);

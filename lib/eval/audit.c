@@ -5,6 +5,8 @@
 #include "backend/context.h"
 #include "eval/evaluator.h"
 #include "eval/key.h"
+#include "net/model.h"
+#include "net/provenance.h"
 
 #define EFME_SHOWN_PAIRS 32u
 
@@ -104,12 +106,9 @@ static int seen_dataset(const efme_evaluator *e, const char *dataset) {
 
 static efme_status find_provenance(struct efme_result *r, const efme_evaluator *e) {
   efme_status status = EFME_OK;
-  if (!e->provenance_known)
-    status = efme_result_find(r, 1, "unknown-provenance",
-                              "what the start weights %016llx have seen is unknown: the tested subjects may be among it",
-                              (unsigned long long)e->start_checksum);
+  if (*e->doubt) status = efme_result_find(r, 1, "unknown-provenance", "start weights %016llx: %s", (unsigned long long)e->start_checksum, e->doubt);
   for (uint32_t d = 0; d < r->dataset_count && status == EFME_OK; d++)
-    if (seen_dataset(e, r->datasets[d]))
+    if (seen_dataset(e, r->datasets[d]) && !efme_provenance_has_nameless(e->start->provenance, r->datasets[d]))
       status =
           efme_result_find(r, 0, "seen-dataset", "the start weights have seen other subjects of %s, none of the tested", r->datasets[d]);
   return status;
@@ -149,7 +148,7 @@ static void json_plan(struct efme_json *j, const efme_evaluator *e) {
   efme_json_bool(j, "test_disjoint_by_sample_subject_file_and_pixels", 1);
   efme_json_bool(j, "validation_disjoint_from_training_by_subject_file_and_pixels", p->options.validation != EFME_VALIDATE_RANDOM);
   efme_json_bool(j, "start_weights_equal_in_all_folds", 1);
-  efme_json_string(j, "tested_data_unseen_by_start_weights", e->provenance_known ? "yes" : "unknown");
+  efme_json_string(j, "tested_data_unseen_by_start_weights", *e->doubt ? "unknown" : "yes");
   efme_json_close(j, '}');
 }
 
@@ -244,7 +243,7 @@ static efme_status write_run(struct efme_result *r, const efme_evaluator *e) {
   if (status) return status;
   efme_text_init(&t, r->allocator);
   efme_text_printf(&t, "  recipe %s, start weights %016llx (provenance %s)\n", efme_recipe_preset(e->recipe),
-                   (unsigned long long)e->start_checksum, e->provenance_known ? "known" : "unknown");
+                   (unsigned long long)e->start_checksum, *e->doubt ? "unknown" : "known");
   efme_text_printf(&t, "  %u folds (%s), validation: %s; plan %016llx\n", e->plan->count, e->plan->kind,
                    validations[e->plan->options.validation], (unsigned long long)e->plan->fingerprint);
   efme_text_printf(&t, "  %s on %s%s%s, decoder %s, library %s\n", e->maker.backend,

@@ -99,6 +99,8 @@ efme_status efme_maker_fill(struct efme_maker *maker, efme_context *context, con
 static efme_status fill(efme_evaluator *e, const efme_recipe *recipe, const efme_evaluator_options *o) {
   efme_status status = efme_plan_verify(e->plan);
   if (status == EFME_OK) status = efme_provenance_check(e->start, e->dataset, e->plan, (int)o->refuse_unknown);
+  if (status == EFME_OK) status = efme_provenance_doubt(e->doubt, e->start, e->dataset);
+  if (status == EFME_OK) status = efme_dataset_contents(e->dataset, &e->contents);
   if (status == EFME_OK) status = efme_recipe_copy(&e->recipe, recipe);
   if (status == EFME_OK) status = efme_recipe_describe(e->recipe, &e->recipe_json);
   if (status == EFME_OK) status = efme_maker_fill(&e->maker, e->context, e->dataset);
@@ -131,7 +133,6 @@ efme_status efme_evaluator_make(efme_evaluator **out, efme_model *start, const e
   e->allocator = a;
   e->start = start;
   e->start_checksum = efme_model_checksum(start);
-  e->provenance_known = efme_model_provenance_known(start);
   e->plan = efme_fold_plan_retain((efme_fold_plan *)(uintptr_t)plan); /* counted, never changed */
   e->dataset = efme_dataset_retain((efme_dataset *)(uintptr_t)dataset);
   e->classes = efme_dataset_class_count(dataset);

@@ -27,6 +27,8 @@ struct efme_maker {
   uint32_t cpu_level;
 };
 
+#define EFME_DOUBT 512u /* bytes */
+
 /* One finished fold. */
 struct efme_fold_record {
   int done;
@@ -46,8 +48,9 @@ struct efme_evaluator {
   const struct efme_allocator *allocator;
   efme_model *start; /* held */
   uint64_t start_checksum;
-  int provenance_known;
+  char doubt[EFME_DOUBT]; /* of the start weights' provenance, "" where all is known */
   efme_dataset *dataset;
+  uint64_t contents; /* efme_dataset_contents */
   efme_fold_plan *plan;
   efme_recipe *recipe; /* a copy of our own */
   char *recipe_json;
@@ -112,6 +115,8 @@ efme_status efme_evaluator_report(struct efme_result **out, const efme_evaluator
 /* Start weights against tested samples; LEAK naming what they have seen. */
 efme_status efme_provenance_check(const efme_model *model, const efme_dataset *tested, const struct efme_fold_plan *plan,
                                   int refuse_unknown);
+/* Why nobody can tell what the weights know of the tested samples; "" where it can be told. */
+efme_status efme_provenance_doubt(char out[EFME_DOUBT], const efme_model *model, const efme_dataset *tested);
 /* Members "checksum", "provenance", ... of a model as JSON. */
 void efme_json_model(struct efme_json *j, const char *name, const efme_model *model);
 void efme_json_maker(struct efme_json *j, const char *name, const struct efme_maker *maker);

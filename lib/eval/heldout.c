@@ -23,12 +23,14 @@ struct heldout {
   uint8_t *seen; /* by index */
   uint64_t *all; /* confusion over all samples, the seen ones too */
   char first_seen[256];
+  char doubt[EFME_DOUBT];
 };
 
 /* Subject or content; with exclude_seen such samples are left out, else the first refuses the score. */
 static efme_status mark_seen(struct heldout *h) {
-  if (h->o->refuse_unknown && !efme_model_provenance_known(h->model)) return efme_provenance_check(h->model, h->tested, NULL, 1);
-  efme_status status = efme_dataset_hashes(h->tested, NULL, NULL);
+  efme_status status = efme_provenance_doubt(h->doubt, h->model, h->tested);
+  if (status == EFME_OK && h->o->refuse_unknown && *h->doubt) status = efme_provenance_check(h->model, h->tested, NULL, 1);
+  if (status == EFME_OK) status = efme_dataset_hashes(h->tested, NULL, NULL);
   for (uint64_t i = 0; i < h->count && status == EFME_OK; i++) {
     efme_sample s = EFME_SAMPLE_INIT;
     status = efme_dataset_sample(h->tested, i, &s);
@@ -94,8 +96,7 @@ static efme_status predict(struct heldout *h) {
 
 static efme_status find(struct heldout *h) {
   efme_status status = EFME_OK;
-  if (!efme_model_provenance_known(h->model))
-    status = efme_result_find(h->r, 1, "unknown-provenance", "what the weights have seen is unknown: the tested samples may be among it");
+  if (*h->doubt) status = efme_result_find(h->r, 1, "unknown-provenance", "%s", h->doubt);
   if (status || !h->left_out) return status;
   efme_scores s;
   char uf1[32], uar[32];
@@ -125,13 +126,13 @@ static efme_status describe(struct heldout *h) {
   efme_json_init(&j, &t);
   j.depth = 2;
   efme_json_hex(&j, "dataset_fingerprint", efme_dataset_fingerprint(h->tested));
-  efme_json_string(&j, "tested_data_unseen_by_weights", efme_model_provenance_known(h->model) ? "yes" : "unknown");
+  efme_json_string(&j, "tested_data_unseen_by_weights", *h->doubt ? "unknown" : "yes");
   efme_json_u64(&j, "seen_and_left_out", h->left_out);
   status = efme_result_keep(&h->r->audit_json, h->r, &t);
   if (status) return status;
   efme_text_init(&t, h->r->allocator);
   efme_text_printf(&t, "  weights %016llx (provenance %s)\n  %s on %s, decoder %s, library %s\n",
-                   (unsigned long long)efme_model_checksum(h->model), efme_model_provenance_known(h->model) ? "known" : "unknown",
+                   (unsigned long long)efme_model_checksum(h->model), *h->doubt ? "unknown" : "known",
                    maker.backend, *maker.device ? maker.device : "an unnamed device", maker.decoder, maker.library);
   return efme_result_keep(&h->r->run_text, h->r, &t);
 }

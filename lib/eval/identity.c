@@ -41,6 +41,7 @@ efme_status efme_identity_make(struct efme_run_identity *out, const efme_evaluat
   efme_text_init(&t, e->allocator);
   hex_line(&t, "dataset fingerprint", efme_dataset_fingerprint(e->dataset));
   efme_text_printf(&t, "dataset samples %llu\n", (unsigned long long)efme_dataset_count(e->dataset));
+  hex_line(&t, "dataset pixels", e->contents);
   efme_text_printf(&t, "plan kind %s\nplan folds %u\n", e->plan->kind, e->plan->count);
   hex_line(&t, "plan fingerprint", e->plan->fingerprint);
   hex_line(&t, "start weights", e->start_checksum);

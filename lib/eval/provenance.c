@@ -5,6 +5,7 @@
 #include "data/loader.h"
 #include "eval/evaluator.h"
 #include "net/model.h"
+#include "net/provenance.h"
 
 /* "fold casme2/sub01 tests" or "the tested data holds". */
 static void place_of(char *out, size_t size, const struct efme_fold_plan *plan, uint64_t index) {
@@ -12,11 +13,25 @@ static void place_of(char *out, size_t size, const struct efme_fold_plan *plan, 
   else snprintf(out, size, "the tested data holds");
 }
 
+efme_status efme_provenance_doubt(char out[EFME_DOUBT], const efme_model *model, const efme_dataset *tested) {
+  out[0] = '\0';
+  if (!efme_model_provenance_known(model)) snprintf(out, EFME_DOUBT, "what the weights have seen is unknown: the tested samples may be among it");
+  for (uint64_t i = 0; i < efme_dataset_count(tested) && !*out; i++) {
+    efme_sample s = EFME_SAMPLE_INIT;
+    efme_status status = efme_dataset_sample(tested, i, &s);
+    if (status) return status;
+    if (*s.subject && efme_provenance_has_nameless(model->provenance, s.dataset))
+      snprintf(out, EFME_DOUBT, "the weights have seen samples of %s that named no subject: %s may be among them", s.dataset, s.subject);
+  }
+  return EFME_OK;
+}
+
 efme_status efme_provenance_check(const efme_model *model, const efme_dataset *tested, const struct efme_fold_plan *plan,
                                   int refuse_unknown) {
-  if (refuse_unknown && !efme_model_provenance_known(model))
-    return efme_fail(EFME_E_LEAK, "the weights are of unknown provenance: what they have seen cannot be told from what they are tested on");
-  efme_status status = efme_dataset_hashes(tested, NULL, NULL);
+  char doubt[EFME_DOUBT];
+  efme_status status = efme_provenance_doubt(doubt, model, tested);
+  if (status == EFME_OK && refuse_unknown && *doubt) status = efme_fail(EFME_E_LEAK, "weights of unknown provenance: %s", doubt);
+  if (status == EFME_OK) status = efme_dataset_hashes(tested, NULL, NULL);
   for (uint64_t i = 0; i < efme_dataset_count(tested) && status == EFME_OK; i++) {
     efme_sample s = EFME_SAMPLE_INIT;
     char place[256];

@@ -100,6 +100,16 @@ efme_status efme_provenance_add_contents(struct efme_provenance *p, const uint64
   return EFME_OK;
 }
 
+efme_status efme_provenance_add_sample(struct efme_provenance *p, const char *dataset, const char *subject) {
+  efme_status status = efme_provenance_add_dataset(p, dataset);
+  if (status) return status;
+  if (*subject || !*dataset || efme_provenance_has_nameless(p, dataset)) return efme_provenance_add_subject(p, subject);
+  char *key = efme_path_join(&p->allocator, dataset, ""); /* "casme2/" */
+  status = key ? efme_provenance_add_subject(p, key) : EFME_E_NOMEM;
+  efme_mem_free(&p->allocator, key);
+  return status;
+}
+
 efme_status efme_provenance_merge(struct efme_provenance *p, const struct efme_provenance *other) {
   efme_status status = EFME_OK;
   for (size_t i = 0; !status && i < other->dataset_count; i++) status = efme_provenance_add_dataset(p, other->datasets[i]);
@@ -142,6 +152,13 @@ int efme_provenance_has_content(const struct efme_provenance *p, uint64_t hash) 
     if (p->contents[mid] < hash) low = mid + 1;
     else high = mid;
   }
+  return 0;
+}
+
+int efme_provenance_has_nameless(const struct efme_provenance *p, const char *dataset) {
+  size_t n = strlen(dataset);
+  for (size_t i = 0; i < p->subject_count; i++)
+    if (strncmp(p->subjects[i], dataset, n) == 0 && strcmp(p->subjects[i] + n, "/") == 0) return 1;
   return 0;
 }
 

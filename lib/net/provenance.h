@@ -26,6 +26,8 @@ void efme_provenance_free(struct efme_provenance *p); /* NULL allowed */
 /* "" and NULL are left out, as is what stands there already. On failure p holds what it held. */
 efme_status efme_provenance_add_dataset(struct efme_provenance *p, const char *id);
 efme_status efme_provenance_add_subject(struct efme_provenance *p, const char *key);
+/* A sample's: where it names no subject, "DATASET/" stands among the subjects, since nobody can tell then who of the set was seen. */
+efme_status efme_provenance_add_sample(struct efme_provenance *p, const char *dataset, const char *subject); /* neither is NULL */
 /* Any order, repeats allowed; hash 0 ("not computed") is left out. */
 efme_status efme_provenance_add_contents(struct efme_provenance *p, const uint64_t *hashes, size_t count);
 /* The union; known only if both are. */
@@ -34,6 +36,8 @@ efme_status efme_provenance_merge(struct efme_provenance *p, const struct efme_p
 int efme_provenance_has_dataset(const struct efme_provenance *p, const char *id);
 int efme_provenance_has_subject(const struct efme_provenance *p, const char *key);
 int efme_provenance_has_content(const struct efme_provenance *p, uint64_t hash);
+/* 1: samples of this dataset were seen that named no subject. */
+int efme_provenance_has_nameless(const struct efme_provenance *p, const char *dataset);
 int efme_provenance_equal(const struct efme_provenance *a, const struct efme_provenance *b);
 
 /* One text, for the "provenance" entry of a file's metadata (the writer of the file escapes it as any string):

@@ -48,7 +48,9 @@ static efme_status read_tensors(struct efme_model *m, struct efme_st_reader *r, 
   return status ? status : efme_st_finish(r);
 }
 
-static efme_status check_hash(struct efme_context *context, const struct efme_st_reader *r, uint64_t want, uint64_t tensors, int ignore) {
+/* *changed: the hash is wrong, but the caller wants the file all the same. */
+static efme_status check_hash(int *changed, struct efme_context *context, const struct efme_st_reader *r, uint64_t want, uint64_t tensors,
+                              int ignore) {
   uint64_t pairs = 0;
   for (size_t i = 0; i < r->metadata_count; i++)
     if (strcmp(r->metadata[i].key, EFME_WEIGHTS_HASH_KEY) != 0) pairs += efme_st_hash_pair(r->metadata[i].key, r->metadata[i].value);
@@ -57,6 +59,7 @@ static efme_status check_hash(struct efme_context *context, const struct efme_st
   if (ignore) {
     efme_context_log(context, EFME_LOG_WARNING, "%s: content hash is %016llx, the file says %016llx: it was changed after it was written",
                      r->source.name, (unsigned long long)have, (unsigned long long)want);
+    *changed = 1;
     return EFME_OK;
   }
   return efme_fail(EFME_E_MISMATCH, "%s: content hash is %016llx, the file says %016llx: it is damaged or was changed", r->source.name,
@@ -83,12 +86,14 @@ static efme_status load_model(struct efme_model **out, struct efme_context *cont
   if (status) return status;
   struct efme_model *m = NULL;
   uint64_t sum = 0;
+  int changed = 0;
   status = check_tensors(r, &params);
   if (!status) status = efme_model_new(&m, context, &target.arch, target.class_names, 0);
   if (!status) status = read_tensors(m, r, target.reset, &sum);
-  if (!status) status = check_hash(context, r, meta->hash, sum, (int)o->ignore_checksum);
+  if (!status) status = check_hash(&changed, context, r, meta->hash, sum, (int)o->ignore_checksum);
   if (!status && target.reset) efme_model_init_weights(m, o->seed, 1);
   if (!status) status = take_story(m, r, meta);
+  if (!status && changed) m->provenance->known = 0;
   if (!status) status = efme_load_note(m, &target, &meta->arch);
   efme_params_free(&params, a);
   if (!status) *out = m;

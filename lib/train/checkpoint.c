@@ -89,6 +89,7 @@ static void put_all(struct writer *w, struct efme_trainer *t) {
   section(w, "position", &t->position, sizeof t->position);
   if (!w->status) put_history(w, t);
   if (!w->status) w->status = b->api->copy_out(b->be, t->weights, 0, t->scratch, p->total * sizeof *t->scratch);
+  if (!w->status) w->status = efme_weights_finite(t, t->scratch); /* the file that is there is better than such a one */
   section(w, "weights ", t->scratch, p->total * sizeof *t->scratch);
   if (t->position.running) {
     if (t->position.stopping.has_best) section(w, "best    ", t->best, p->total * sizeof *t->best);

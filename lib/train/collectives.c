@@ -68,9 +68,12 @@ efme_status efme_group_agree(struct efme_trainer *t) {
 efme_status efme_group_broadcast(struct efme_trainer *t) {
   const efme_collectives *c = group(t);
   if (!c) return EFME_OK;
+  size_t bytes = efme_trainer_params(t)->total * sizeof *t->scratch;
   efme_status status = efme_weights_read(t, t->scratch);
   if (status) return status;
-  status = c->broadcast(t->scratch, efme_trainer_params(t)->total * sizeof *t->scratch, 0, c->user);
+  uint64_t own = efme_hash64(t->scratch, bytes, 0);
+  status = c->broadcast(t->scratch, bytes, 0, c->user);
   if (status) return efme_fail(status, "the caller's broadcast failed: %s", efme_status_name(status));
+  t->foreign_start = efme_hash64(t->scratch, bytes, 0) != own;
   return efme_weights_write(t, t->scratch);
 }

@@ -2,10 +2,11 @@
  * that differs names it. */
 #include "train/state.h"
 
-static void data_line(struct efme_text *text, const char *name, const efme_dataset *d) {
+static void data_line(struct efme_text *text, const char *name, const efme_dataset *d, uint64_t contents) {
   if (d)
-    efme_text_printf(text, "%s fingerprint %016llx of %llu samples\n", name, (unsigned long long)efme_dataset_fingerprint(d),
-                     (unsigned long long)efme_dataset_count(d));
+    efme_text_printf(text, "%s fingerprint %016llx of %llu samples\n%s pixels %016llx\n", name,
+                     (unsigned long long)efme_dataset_fingerprint(d), (unsigned long long)efme_dataset_count(d), name,
+                     (unsigned long long)contents);
   else efme_text_printf(text, "%s none\n", name);
 }
 
@@ -23,8 +24,8 @@ void efme_identity(const struct efme_trainer *t, struct efme_text *text) {
   float_line(text, "batch norm epsilon", a->bn_epsilon);
   float_line(text, "batch norm momentum", a->bn_momentum);
   for (uint32_t c = 0; c < a->classes; c++) efme_text_printf(text, "class %u %s\n", c, t->model->class_names[c]);
-  data_line(text, "training data", t->train_set);
-  data_line(text, "validation data", t->validation_set);
+  data_line(text, "training data", t->train_set, t->contents[0]);
+  data_line(text, "validation data", t->validation_set, t->contents[1]);
   efme_train_options_lines(text, &t->options);
   efme_text_printf(text, "seed of the run %llu\n", (unsigned long long)t->run_seed);
   efme_text_printf(text, "phases %u\n", t->phase_count);

@@ -12,14 +12,13 @@ double efme_seconds(void) {
 
 efme_status efme_cancelled(void) { return efme_fail(EFME_E_CANCELLED, "the progress callback cancelled the training run"); }
 
-/* Images still to train on if no phase stops early. */
-static double images_left(const struct efme_trainer *t) {
+/* Images still to train on if no phase stops early: of the running phase (none where it ends) and of those behind it. */
+static double images_left(const struct efme_trainer *t, uint32_t event) {
   const struct efme_position *p = &t->position;
-  double epochs = 0.0;
-  for (uint32_t i = p->phase; i < t->phase_count; i++) epochs += t->phases[i].epochs;
-  if (p->phase < t->phase_count) epochs -= p->epoch;
-  double left = epochs * (double)t->train.count - p->sums[1] * efme_trainer_ranks(t);
-  return left > 0.0 ? left : 0.0;
+  double epochs = 0.0, done = p->sums[1] * efme_trainer_ranks(t);
+  for (uint32_t i = p->phase + 1; i < t->phase_count; i++) epochs += t->phases[i].epochs;
+  if (event == EFME_TRAIN_PHASE || p->phase >= t->phase_count) return epochs * (double)t->train.count;
+  return (epochs + t->phases[p->phase].epochs - p->epoch) * (double)t->train.count - EFME_MIN(done, (double)t->train.count);
 }
 
 void efme_report(struct efme_trainer *t, uint32_t event, const char *what, uint64_t step, uint64_t steps,
@@ -50,7 +49,7 @@ void efme_report(struct efme_trainer *t, uint32_t event, const char *what, uint6
   }
   double now = efme_seconds(), elapsed = now - t->rate_started;
   if (elapsed > 0.0) r.images_per_second = (double)t->rate_images / elapsed;
-  r.seconds_left = r.images_per_second > 0.0 ? images_left(t) / r.images_per_second : 0.0;
+  r.seconds_left = r.images_per_second > 0.0 ? images_left(t, event) / r.images_per_second : 0.0;
   t->reported_at = now;
   if (t->progress(&r, t->progress_user)) t->cancel = 1;
 }

@@ -10,8 +10,7 @@ static efme_status add_dataset(struct efme_provenance *p, const struct efme_allo
   for (uint64_t i = 0; i < count && !status; i++) {
     efme_sample sample = EFME_SAMPLE_INIT;
     status = efme_dataset_sample(d, i, &sample);
-    if (!status) status = efme_provenance_add_dataset(p, sample.dataset);
-    if (!status) status = efme_provenance_add_subject(p, sample.subject);
+    if (!status) status = efme_provenance_add_sample(p, sample.dataset, sample.subject);
     hashes[i] = sample.pixel_hash;
   }
   if (!status) status = efme_provenance_add_contents(p, hashes, count);
@@ -26,6 +25,7 @@ efme_status efme_train_publish(efme_model **out, const struct efme_trainer *t) {
   char start[17];
   snprintf(start, sizeof start, "%016llx", (unsigned long long)t->start_checksum);
   status = efme_weights_read(t, model->weights);
+  if (t->foreign_start) model->provenance->known = 0;
   if (!status) status = add_dataset(model->provenance, t->allocator, t->train_set);
   if (!status && t->validation_set) status = add_dataset(model->provenance, t->allocator, t->validation_set);
   if (!status) status = efme_model_set_metadata(model, "recipe", t->recipe);

@@ -21,17 +21,18 @@ static efme_status begin_phase(struct efme_trainer *t) {
   return EFME_OK;
 }
 
-/* Takes the last good weights' copy; a weight that is not finite is found here at the latest. */
-static efme_status begin_epoch(struct efme_trainer *t) {
-  uint64_t total = efme_trainer_params(t)->total;
-  struct efme_exec *e = t->engine.train;
+/* The weights so far into t->scratch. A step may have spoilt them after its loss was found good: seen before anybody gets them. */
+static efme_status read_finite(struct efme_trainer *t) {
   efme_status status = efme_weights_read(t, t->scratch);
+  return status ? status : efme_weights_finite(t, t->scratch);
+}
+
+/* Takes the last good weights' copy. */
+static efme_status begin_epoch(struct efme_trainer *t) {
+  struct efme_exec *e = t->engine.train;
+  efme_status status = read_finite(t);
   if (status) return status;
-  for (uint64_t i = 0; i < total; i++)
-    if (!isfinite(t->scratch[i]))
-      return efme_fail(EFME_E_NUMERIC, "a weight is not finite before step 1 of epoch %u of phase %u; the weights before that are kept",
-                       t->position.epoch + 1, t->position.phase + 1);
-  memcpy(t->good, t->scratch, total * sizeof *t->good);
+  memcpy(t->good, t->scratch, efme_trainer_params(t)->total * sizeof *t->good);
   if (t->position.step == 0) {
     memset(t->position.sums, 0, sizeof t->position.sums);
     t->position.penalty = 0.0;
@@ -83,6 +84,7 @@ static efme_status run_epoch(struct efme_trainer *t) {
   efme_status status = begin_epoch(t);
   if (!status) status = train_steps(t);
   if (!status) status = efme_group_statistics(t);
+  if (!status) status = read_finite(t);
   if (!status && t->validation.count) status = efme_validate(t, &v);
   if (!status) status = note_epoch(t, &v);
   if (status) return status;
@@ -133,7 +135,10 @@ static efme_status run_phase(struct efme_trainer *t) {
 /* Once, before the first step: a checkpoint's state, and rank 0's weights on every rank. */
 static efme_status start(struct efme_trainer *t) {
   if (t->begun) return EFME_OK;
-  efme_status status = t->checkpoint ? efme_checkpoint_load(t) : EFME_OK;
+  efme_status status = EFME_OK;
+  if (t->checkpoint) status = efme_dataset_contents(t->train_set, &t->contents[0]);
+  if (!status && t->checkpoint && t->validation_set) status = efme_dataset_contents(t->validation_set, &t->contents[1]);
+  if (!status && t->checkpoint) status = efme_checkpoint_load(t);
   if (!status) status = efme_group_broadcast(t);
   if (!status) t->begun = 1;
   return status;
@@ -153,8 +158,8 @@ efme_status efme_train_run(struct efme_trainer *t) {
     char text[512];
     efme_error_save(text);
     efme_status saved = save_if_due(t, 1);
-    if (saved) return saved;
-    efme_error_restore(text);
+    if (saved) status = saved;
+    else efme_error_restore(text);
   }
   if (status == EFME_E_NUMERIC) { /* sticky: what is on the device is of no use */
     t->failed = 1;

@@ -61,6 +61,7 @@ struct efme_trainer {
   struct efme_trainer_phase *phases;
   uint32_t phase_count;
   efme_dataset *train_set, *validation_set; /* as given; validation may be NULL */
+  uint64_t contents[2];                     /* efme_dataset_contents of the two; known once a checkpoint is wanted */
   struct efme_part train, validation;
   struct efme_train_shared *shared;
   uint32_t max_threads, loader_threads;
@@ -82,6 +83,7 @@ struct efme_trainer {
   double checkpoint_seconds, saved_at;
   float *resume[3]; /* moments and EMA of a loaded checkpoint until its phase's engine stands */
 
+  int foreign_start; /* another rank's weights replaced the model's: the story of these is not known here */
   int running, begun, failed;
   char failure[256];
   int cancel; /* a callback asked to stop */
@@ -158,6 +160,8 @@ efme_status efme_train_publish(efme_model **out, const struct efme_trainer *t);
 /* The weights that count: averaged where EMA is on and a phase runs. params.total floats. */
 efme_status efme_weights_read(const struct efme_trainer *t, float *out);
 efme_status efme_weights_write(struct efme_trainer *t, const float *values);
+/* NUMERIC naming the step after which a weight is not finite. */
+efme_status efme_weights_finite(const struct efme_trainer *t, const float *values);
 /* The device buffer that has them, brought up to date. */
 efme_status efme_weights_counting(struct efme_trainer *t, void **buffer);
 

@@ -1,5 +1,6 @@
 /* Weights between host and device, and which of them count: with EMA on, the averaged ones of what the phase trains. What a
  * phase holds fixed is taken from the weights themselves, since averaging equal numbers may round them away. */
+#include <math.h>
 #include <string.h>
 
 #include "train/state.h"
@@ -34,6 +35,15 @@ efme_status efme_weights_read(const struct efme_trainer *t, float *out) {
     status = efme_exec_read_region(t->engine.train, EFME_ARENA_OPT, t->engine.train->plan->ema + first[i] * sizeof *out, out + first[i],
                                    (end[i] - first[i]) * sizeof *out);
   return status;
+}
+
+efme_status efme_weights_finite(const struct efme_trainer *t, const float *values) {
+  const struct efme_position *p = &t->position;
+  for (uint64_t i = 0; i < efme_trainer_params(t)->total; i++)
+    if (!isfinite(values[i]))
+      return efme_fail(EFME_E_NUMERIC, "a weight is not finite %s step %llu of epoch %u of phase %u; the last good weights are kept",
+                       p->step ? "after" : "before", (unsigned long long)EFME_MAX(p->step, 1u), p->epoch + 1, p->phase + 1);
+  return EFME_OK;
 }
 
 efme_status efme_weights_counting(struct efme_trainer *t, void **buffer) {

@@ -318,6 +318,70 @@ START_TEST(unknown_provenance) {
 }
 END_TEST
 
+START_TEST(seen_without_subjects) {
+  /* Start weights that trained on samples of a tested dataset that named no subject: whose they were cannot be told. */
+  struct lf f;
+  lf_make(&f, 1, 1, 0);
+  OK(efme_provenance_add_sample(f.model->provenance, "odd", ""));
+  efme_result *r = lf_run(&f, 1, NULL);
+  ck_assert_int_eq(efme_result_clean(r), 0);
+  char *text = audit(r);
+  HAS(text, "\"unknown-provenance\"");
+  HAS(text, "the weights have seen samples of odd that named no subject: odd/s2 may be among them");
+  HAS(text, "\"tested_data_unseen_by_start_weights\": \"unknown\"");
+  LACKS(text, "seen other subjects of odd");
+  efme_string_free(text);
+  efme_result_release(r);
+  efme_evaluator_options o = EFME_EVALUATOR_OPTIONS_INIT;
+  efme_evaluator *e = NULL;
+  o.refuse_unknown = 1;
+  FAILS(EFME_E_LEAK, efme_evaluator_create(&e, f.model, f.dataset, f.plan, f.recipe, &o), "named no subject");
+  r = NULL;
+  OK(efme_evaluate(&r, f.model, f.dataset, NULL));
+  ck_assert_int_eq(efme_result_clean(r), 0);
+  efme_result_release(r);
+  /* one that has seen another set so, as FER2013 is, has no such doubt */
+  efme_model *other = lf_model(f.context);
+  OK(efme_provenance_add_sample(other->provenance, "fer2013", ""));
+  OK(efme_evaluator_create(&e, other, f.dataset, f.plan, f.recipe, &o));
+  efme_evaluator_release(e);
+  efme_model_release(other);
+  lf_free(&f);
+}
+END_TEST
+
+START_TEST(copied_weights) {
+  /* Weights copied tensor by tensor into a fresh model bring no story along: unknown, not clean. */
+  struct lf f;
+  lf_make(&f, 1, 1, 0);
+  efme_model *seen = trained_on(&f, 4, 2, -1), *fresh = lf_model(f.context);
+  efme_model_info info = EFME_MODEL_INFO_INIT;
+  OK(efme_model_get_info(seen, &info));
+  for (uint32_t i = 0; i < info.tensor_count; i++) {
+    const char *name = NULL;
+    uint32_t d[4];
+    OK(efme_model_tensor(seen, i, &name, d));
+    size_t n = (size_t)d[0] * d[1] * d[2] * d[3];
+    float *values = malloc(n * sizeof *values);
+    OK(efme_model_get(seen, name, values, n));
+    OK(efme_model_set(fresh, name, values, n));
+    free(values);
+  }
+  efme_model *plain = f.model;
+  f.model = fresh;
+  efme_result *r = lf_run(&f, 1, NULL);
+  ck_assert_int_eq(efme_result_clean(r), 0);
+  char *text = audit(r);
+  HAS(text, "\"unknown-provenance\"");
+  efme_string_free(text);
+  efme_result_release(r);
+  f.model = plain;
+  efme_model_release(fresh);
+  efme_model_release(seen);
+  lf_free(&f);
+}
+END_TEST
+
 START_TEST(equal_pixels_said) {
   struct lf f;
   lf_make(&f, 1, 1, 0);
@@ -373,6 +437,15 @@ START_TEST(another_run_refused_by_field) {
   g.dataset = lf_open(f.context, &g.data);
   OK(efme_fold_plan_loso(&g.plan, g.dataset, NULL));
   FAILS(EFME_E_MISMATCH, make(&e, &g, folder), "dataset fingerprint is");
+  /* the same samples with other pixels */
+  struct lf h = f;
+  lf_data_init(&h.data);
+  h.data.noise = 5;
+  h.dataset = lf_open(f.context, &h.data);
+  OK(efme_fold_plan_loso(&h.plan, h.dataset, NULL));
+  FAILS(EFME_E_MISMATCH, make(&e, &h, folder), "dataset pixels is");
+  efme_fold_plan_release(h.plan);
+  efme_dataset_release(h.dataset);
   ck_assert_ptr_null(e);
   /* merging asks the same */
   char *other = test_folder();
@@ -712,6 +785,8 @@ int main(void) {
   tcase_add_test(t, validation_without_a_class);
   tcase_add_test(t, error7_weights_that_know_the_subject);
   tcase_add_test(t, unknown_provenance);
+  tcase_add_test(t, seen_without_subjects);
+  tcase_add_test(t, copied_weights);
   tcase_add_test(t, equal_pixels_said);
   tcase_add_test(t, another_run_refused_by_field);
   tcase_add_test(t, damaged_fold_files);

@@ -260,6 +260,22 @@ START_TEST(tested_subject_has_no_influence) {
 }
 END_TEST
 
+START_TEST(images_that_change) {
+  /* A source that shows other images once the audit is over is found out by the first that is read: what trains is what was audited. */
+  struct lf f;
+  lf_make(&f, 2, 0, 1);
+  efme_evaluator *e = lf_evaluator(&f, 2, NULL);
+  f.data.noise = 1;
+  FAILS(EFME_E_MISMATCH, efme_evaluator_run(e, NULL, NULL), "has other pixels than when it was first read");
+  HAS(efme_last_error(), "/s");
+  ck_assert_uint_eq(efme_evaluator_done(e), 0);
+  f.data.noise = 0;
+  OK(efme_evaluator_run(e, NULL, NULL));
+  efme_evaluator_release(e);
+  lf_free(&f);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("loso");
   TCase *t = tcase_create("loso");
@@ -271,6 +287,7 @@ int main(void) {
   tcase_add_test(t, error_of_a_worker);
   tcase_add_test(t, shards_merged);
   tcase_add_test(t, tested_subject_has_no_influence);
+  tcase_add_test(t, images_that_change);
   suite_add_tcase(suite, t);
   return test_run(suite);
 }

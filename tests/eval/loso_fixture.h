@@ -18,6 +18,7 @@ struct lf_data {
   uint32_t people, stride; /* row i is sample (i * stride) % count; stride coprime to the count */
   uint32_t first;          /* number of the first subject */
   int replaced;            /* subject whose pixels and labels are others, -1: none */
+  uint32_t noise;          /* another value: other pixels of the same samples */
   int twin;                /* sample that shows the pixels of sample 0 of subject 0, -1: none */
   atomic_int fail;         /* reads fail while set */
   atomic_int reads[64];    /* by subject number */
@@ -50,7 +51,7 @@ static efme_status lf_read(efme_image **out, efme_context *context, uint64_t ind
   if (atomic_load(&d->fail)) return EFME_E_IO;
   if ((int)sample == d->twin) sample = 0, subject = d->first;
   uint8_t pixels[SIDE * SIDE];
-  uint32_t state = subject * 977 + sample * 31 + ((int)subject == d->replaced ? 4242 : 1);
+  uint32_t state = subject * 977 + sample * 31 + ((int)subject == d->replaced ? 4242 : 1) + d->noise;
   int label = lf_label(d, sample);
   for (int y = 0; y < SIDE; y++)
     for (int x = 0; x < SIDE; x++) {

@@ -36,6 +36,8 @@ static efme_status describe(efme_sample *sample, uint64_t index, void *user) {
   return EFME_OK;
 }
 
+uint32_t fx_noise = 78;
+
 /* Stripes across, stripes down or a chequered board, of varying strength, offset and noise. */
 static efme_status read_image(efme_image **out, efme_context *context, uint64_t index, void *user) {
   const struct source *s = user;
@@ -46,7 +48,7 @@ static efme_status read_image(efme_image **out, efme_context *context, uint64_t 
   for (uint32_t y = 0; y < SIDE; y++)
     for (uint32_t x = 0; x < SIDE; x++) {
       uint32_t noise[4], a = (x + shift) / 4 % 2, b = (y + shift) / 4 % 2, k = n % s->classes;
-      efme_philox(noise, 78, EFME_RNG_SYNTHETIC, 0, n, y * SIDE + x);
+      efme_philox(noise, fx_noise, EFME_RNG_SYNTHETIC, 0, n, y * SIDE + x);
       uint32_t bit = k == 0 ? a : k == 1 ? b : a ^ b;
       pixels[y * SIDE + x] = (uint8_t)(level + bit * strength + noise[0] % 30);
     }

@@ -20,6 +20,7 @@ efme_context *fx_context(uint32_t threads);
 
 /* count samples from number `first` on, classes in turn (only `classes` of the three occur), six subjects; stride permutes the
  * order (coprime to count). Sample i has the same key and pixels in every data set that holds it. */
+extern uint32_t fx_noise; /* another value: other pixels of the same samples, of what is read from then on */
 efme_dataset *fx_dataset(efme_context *context, uint32_t first, uint32_t count, uint32_t classes, uint32_t stride);
 efme_model *fx_model(efme_context *context, uint32_t cut, uint64_t seed);
 

@@ -34,6 +34,20 @@ START_TEST(sets) {
 }
 END_TEST
 
+START_TEST(nameless_samples) {
+  struct efme_provenance *p = NULL;
+  ck_assert_int_eq(efme_provenance_create(&p, &efme_allocator_libc, 1), EFME_OK);
+  ck_assert_int_eq(efme_provenance_add_sample(p, "smic", "smic/s01"), EFME_OK);
+  ck_assert(!efme_provenance_has_nameless(p, "smic"));
+  for (int i = 0; i < 3; i++) ck_assert_int_eq(efme_provenance_add_sample(p, "casme2", ""), EFME_OK);
+  ck_assert(efme_provenance_has_nameless(p, "casme2") && !efme_provenance_has_nameless(p, "casme"));
+  ck_assert(!efme_provenance_has_nameless(p, "smic") && efme_provenance_has_subject(p, "smic/s01"));
+  ck_assert_uint_eq(p->subject_count, 2);
+  ck_assert_uint_eq(p->dataset_count, 2);
+  efme_provenance_free(p);
+}
+END_TEST
+
 START_TEST(merge) {
   struct efme_provenance *p = sample(), *q = NULL, *copy = NULL;
   ck_assert_int_eq(efme_provenance_clone(&copy, &efme_allocator_libc, p), EFME_OK);
@@ -104,6 +118,7 @@ int main(void) {
   Suite *suite = suite_create("provenance");
   TCase *tc = tcase_create("all");
   tcase_add_test(tc, sets);
+  tcase_add_test(tc, nameless_samples);
   tcase_add_test(tc, merge);
   tcase_add_test(tc, text_form);
   tcase_add_test(tc, refused);

@@ -303,6 +303,13 @@ START_TEST(other_data_or_weights) {
   ck_ok(efme_trainer_run(trainer, NULL, NULL));
   efme_trainer_release(trainer);
   efme_dataset_release(shuffled);
+  remove(path);
+  write_checkpoint(recipe, path);
+  fx_noise++; /* the same names and labels, but somebody has replaced the images */
+  efme_dataset *repainted = fx_dataset(context, 0, 20, 3, 1);
+  refused(model, recipe, repainted, validation, path, "'training data pixels ");
+  fx_noise--;
+  efme_dataset_release(repainted);
   efme_dataset_release(more);
   efme_model_release(other);
   remove(path);

@@ -367,6 +367,107 @@ START_TEST(not_finite_later) {
 }
 END_TEST
 
+/* A step whose loss was good may still leave weights that are not: nobody gets them, no checkpoint holds them, whether validation or another
+ * epoch would have found out or not. One step an epoch, so that the last step of the run is the one. */
+START_TEST(not_finite_at_the_end) {
+  efme_dataset *train = fx_dataset(context, 0, 8, 3, 1), *validation = fx_dataset(context, 8, 6, 3, 1);
+  efme_model *model = fx_model(context, 2, 5);
+  const char *path = fx_path("not_finite");
+  size_t count, n;
+  float *start = fx_weights(model, &count);
+  for (int i = 0; i < 8; i++) {
+    efme_recipe *recipe = i & 1 ? fx_fixed(context) : fx_updating(context);
+    fx_phase(context, recipe, i & 1 ? EFME_SCOPE_HEAD : EFME_SCOPE_ALL, 1, 0, i >> 1 & 1, EFME_SGD, 1e300); /* infinite as float32 */
+    efme_trainer *trainer = NULL;
+    ck_ok(efme_trainer_create(&trainer, model, recipe, train, i & 4 ? validation : NULL));
+    ck_ok(efme_trainer_set_checkpoint(trainer, path, 0.0));
+    ck_fails(efme_trainer_run(trainer, NULL, NULL), EFME_E_NUMERIC, "a weight is not finite after step 1 of epoch 1 of phase 1");
+    float *left = fx_result(trainer, &n);
+    fx_same_bits(left, start, count, "last good weights");
+    free(left);
+    ck_assert_int_ne(access(path, F_OK), 0);
+    efme_trainer_release(trainer);
+    efme_recipe_release(recipe);
+  }
+  free(start);
+  efme_model_release(model);
+  efme_dataset_release(train);
+  efme_dataset_release(validation);
+}
+END_TEST
+
+/* ---- progress ---- */
+
+struct watch {
+  uint32_t steps, epochs, phases, features, validations;
+  double last_left;
+};
+
+#define WATCH_TRAIN 20
+#define WATCH_BATCH 8 /* 8, 8 and 4 */
+static const uint32_t watch_epochs[2] = {3, 2};
+
+/* Where a report says that the run is, how many images must follow. */
+static int watch(const efme_train_progress *p, void *user) {
+  struct watch *w = user;
+  ck_assert_uint_eq(p->struct_size, sizeof *p);
+  ck_assert_uint_eq(p->phases, 2);
+  ck_assert_uint_eq(p->epochs, watch_epochs[p->phase]);
+  ck_assert_uint_eq(p->has_validation, 1);
+  int train = strcmp(p->what, "train") == 0, features = strcmp(p->what, "features") == 0;
+  double epochs = p->phase == 0 ? watch_epochs[1] : 0, done = WATCH_TRAIN;
+  if (p->event == EFME_TRAIN_STEP && train) {
+    w->steps++;
+    ck_assert_uint_eq(p->steps, 3);
+    ck_assert(p->step >= 1 && p->step <= 3);
+    ck_assert(isfinite(p->loss) && p->loss > 0.0 && p->accuracy >= 0.0 && p->accuracy <= 1.0);
+    if (p->step < 3) done = WATCH_BATCH * (double)p->step;
+  } else if (p->event == EFME_TRAIN_STEP) {
+    if (features) w->features++, done = 0.0; /* of an epoch to come */
+    else w->validations++;
+    ck_assert(features || strcmp(p->what, "validate") == 0);
+    ck_assert(p->step >= 1 && p->step <= p->steps);
+  }
+  if (p->event != EFME_TRAIN_STEP) ck_assert(isfinite(p->validation_loss) && p->validation_uf1 <= 1.0 && p->validation_uar <= 1.0);
+  else ck_assert(isnan(p->validation_loss) && isnan(p->validation_uf1) && isnan(p->validation_uar));
+  w->epochs += p->event == EFME_TRAIN_EPOCH;
+  w->phases += p->event == EFME_TRAIN_PHASE;
+  double left = p->event == EFME_TRAIN_PHASE ? epochs * WATCH_TRAIN : (epochs + p->epochs - p->epoch) * WATCH_TRAIN - done;
+  if (w->steps == 0) {
+    ck_assert(p->images_per_second == 0.0 && p->seconds_left == 0.0); /* nothing is known yet */
+  } else {
+    ck_assert(p->images_per_second > 0.0);
+    ck_assert_msg(fabs(p->seconds_left * p->images_per_second - left) < 1e-6, "%s, event %u, epoch %u, step %d: %.9g images left, not %.9g",
+                  p->what, p->event, p->epoch, (int)p->step, p->seconds_left * p->images_per_second, left);
+  }
+  w->last_left = p->seconds_left;
+  return 0;
+}
+
+START_TEST(progress_says_how_far) {
+  efme_dataset *train = fx_dataset(context, 0, WATCH_TRAIN, 3, 1), *validation = fx_dataset(context, WATCH_TRAIN, 9, 3, 1);
+  efme_model *model = fx_model(context, 1, 5);
+  efme_recipe *recipe = fx_fixed(context);
+  fx_phase(context, recipe, EFME_SCOPE_HEAD, watch_epochs[0], 0, 1, EFME_ADAM, 1e-3);
+  fx_phase(context, recipe, EFME_SCOPE_ALL, watch_epochs[1], 0, 1, EFME_ADAM, 1e-3);
+  efme_trainer *trainer = NULL;
+  struct watch w = {.last_left = -1.0};
+  ck_ok(efme_trainer_create(&trainer, model, recipe, train, validation));
+  ck_ok(efme_trainer_run(trainer, watch, &w));
+  ck_assert_uint_eq(w.steps, 15);
+  ck_assert_uint_eq(w.epochs, 5);
+  ck_assert_uint_eq(w.phases, 2);
+  ck_assert_uint_ge(w.features, 4); /* three variants of the training samples, one of the others */
+  ck_assert_uint_eq(w.validations, 5);
+  ck_assert_double_eq(w.last_left, 0.0);
+  efme_trainer_release(trainer);
+  efme_recipe_release(recipe);
+  efme_model_release(model);
+  efme_dataset_release(train);
+  efme_dataset_release(validation);
+}
+END_TEST
+
 /* ---- provenance ---- */
 
 START_TEST(provenance_grows) {
@@ -456,6 +557,8 @@ int main(void) {
   tcase_add_test(tc, model_is_held);
   tcase_add_test(tc, not_finite_at_the_start);
   tcase_add_test(tc, not_finite_later);
+  tcase_add_test(tc, not_finite_at_the_end);
+  tcase_add_test(tc, progress_says_how_far);
   tcase_add_test(tc, provenance_grows);
   tcase_add_test(tc, preset_alpha_only_for_its_classes);
   suite_add_tcase(suite, tc);

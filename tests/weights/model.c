@@ -196,7 +196,10 @@ START_TEST(tensors) {
   float v[864], w[864];
   for (int i = 0; i < 864; i++) v[i] = (float)i;
   uint64_t before = checksum(m);
+  ck_assert_int_eq(efme_model_set(m, "stem_conv/kernel", v, 863), EFME_E_MISMATCH);
+  ck_assert_int_eq(efme_model_provenance_known(m), 1);
   ck_assert_int_eq(efme_model_set(m, "stem_conv/kernel", v, 864), EFME_OK);
+  ck_assert_int_eq(efme_model_provenance_known(m), 0); /* the values may be those of weights that have seen anything */
   ck_assert_int_eq(efme_model_get(m, "stem_conv/kernel", w, 864), EFME_OK);
   ck_assert_mem_eq(v, w, sizeof v);
   ck_assert_uint_ne(checksum(m), before);
