@@ -87,7 +87,8 @@ EFME_API efme_status efme_dataset_synthetic_truth(const efme_dataset *dataset, u
 /* A dataset of the host program. `describe` is called once for each index at creation, in order, on the calling thread; it
  * fills *sample (strings are copied after it returns). `read` may be called later from any thread, also at the same time
  * for different indices, and makes the image with efme_image_from_pixels or efme_image_decode. Non-EFME_OK stops the work.
- * sample->subject may be the canonical key or the name below its dataset; dataset NULL or "": "host"; clip NULL or "": the index. */
+ * sample->subject may be the canonical key or the name below its dataset; dataset NULL or "": "host"; clip NULL or "": the index. Names of
+ * SMIC, CASME II, SAMM and their subjects are brought into one spelling ("s1" of "SMIC": "smic/s01"), as a manifest's are. */
 typedef struct efme_dataset_callbacks {
   size_t struct_size;
   uint64_t count;

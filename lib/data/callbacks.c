@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "data/dataset.h"
+#include "data/keys.h"
 
 static efme_status host_read(struct efme_store *s, uint64_t record, efme_image **out) {
   const efme_dataset_callbacks *c = s->state;
@@ -29,12 +30,6 @@ static const struct efme_source host_source = {host_read, NULL, host_destroy};
 
 static const char *text(const char *s) { return s ? s : ""; }
 
-/* The subject's own part: callers may give the canonical key or the name alone. */
-static const char *bare_subject(const char *dataset, const char *subject) {
-  size_t n = strlen(dataset);
-  return !strncmp(subject, dataset, n) && subject[n] == '/' ? subject + n + 1 : subject;
-}
-
 static efme_status add_sample(struct efme_store *s, const efme_dataset_callbacks *c, uint64_t index) {
   efme_sample sample = EFME_SAMPLE_INIT;
   sample.label = EFME_NO_CLASS;
@@ -43,10 +38,10 @@ static efme_status add_sample(struct efme_store *s, const efme_dataset_callbacks
   efme_status status = c->describe(&sample, index, c->user);
   if (status) return status;
   struct efme_row r = EFME_ROW_INIT;
-  char number[32];
+  char number[32], subject[32];
   snprintf(number, sizeof number, "%llu", (unsigned long long)index);
-  r.dataset = sample.dataset && sample.dataset[0] ? sample.dataset : "host";
-  r.subject = bare_subject(r.dataset, text(sample.subject));
+  r.dataset = sample.dataset && sample.dataset[0] ? efme_key_set(sample.dataset) : "host";
+  r.subject = efme_key_bare_subject(subject, r.dataset, text(sample.subject));
   r.clip = sample.clip && sample.clip[0] ? sample.clip : number;
   r.split = text(sample.split), r.path = text(sample.path), r.native = text(sample.native_label);
   r.onset = sample.onset, r.apex = sample.apex, r.offset = sample.offset;

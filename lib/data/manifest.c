@@ -1,10 +1,9 @@
 /* A manifest: a CSV with a header that names an image, its label, subject and dataset a row. Subjects of the known
  * micro-expression sets are brought into the organisers' spelling, so that "s1", "1" and "s01" are one subject. */
-#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "data/dataset.h"
+#include "data/keys.h"
 
 #define MAX_RECORD (1u << 20)
 #define MAX_COLUMNS 256u
@@ -54,35 +53,6 @@ static efme_status read_header(struct manifest *m) {
   return EFME_OK;
 }
 
-/* "12" with ahead of it what the set writes: smic s01, casme2 sub01, samm 006. Others are kept as they are. */
-static void canonical_subject(char *out, size_t size, const char *dataset, const char *subject) {
-  static const struct {
-    const char *dataset, *prefix, *other;
-    int digits;
-  } sets[] = {{"smic", "s", "", 2}, {"casme2", "sub", "", 2}, {"samm", "", "", 3}};
-  size_t n = strlen(dataset);
-  if (!strncmp(subject, dataset, n) && subject[n] == '/') subject += n + 1; /* a canonical key already */
-  snprintf(out, size, "%s", subject);
-  for (size_t i = 0; i < EFME_COUNT(sets); i++) {
-    if (strcmp(dataset, sets[i].dataset)) continue;
-    size_t p = strlen(sets[i].prefix);
-    const char *digits = p && !strncmp(subject, sets[i].prefix, p) ? subject + p : subject;
-    uint64_t number;
-    if (efme_parse_u64(digits, strlen(digits), &number) && number < 1000)
-      snprintf(out, size, "%s%0*llu", sets[i].prefix, sets[i].digits, (unsigned long long)number);
-  }
-}
-
-/* Known sets under the spellings in use; others as they are. */
-static const char *canonical_dataset(const char *name) {
-  static const char *const spellings[][2] = {{"smic", "smic"},       {"smic-hs", "smic"},   {"smic_hs", "smic"},    {"casme2", "casme2"},
-                                             {"casme ii", "casme2"}, {"casmeii", "casme2"}, {"casme_ii", "casme2"}, {"samm", "samm"},
-                                             {"ck+", "ckplus"},      {"ckplus", "ckplus"}};
-  for (size_t i = 0; i < EFME_COUNT(spellings); i++)
-    if (!strcasecmp(name, spellings[i][0])) return spellings[i][1];
-  return name;
-}
-
 static efme_status frame_number(const struct manifest *m, enum known k, int32_t *out) {
   const char *text = field(m, k);
   int64_t v;
@@ -120,12 +90,10 @@ static efme_status add_row(struct manifest *m, uint64_t row) {
   if (!status) status = frame_number(m, APEX, &r.apex);
   if (!status) status = frame_number(m, OFFSET, &r.offset);
   if (status) return status;
-  char subject[256] = "";
-  if (strlen(field(m, SUBJECT)) >= sizeof subject)
-    return efme_fail(EFME_E_FORMAT, "field subject is longer than %zu bytes", sizeof subject - 1);
-  r.dataset = canonical_dataset(field(m, DATASET));
-  if (field(m, SUBJECT)[0]) canonical_subject(subject, sizeof subject, r.dataset, field(m, SUBJECT));
-  r.subject = subject;
+  char subject[32];
+  if (strlen(field(m, SUBJECT)) > 255) return efme_fail(EFME_E_FORMAT, "field subject is longer than 255 bytes");
+  r.dataset = efme_key_set(field(m, DATASET));
+  r.subject = efme_key_bare_subject(subject, r.dataset, field(m, SUBJECT));
   r.clip = field(m, CLIP)[0] ? field(m, CLIP) : field(m, PATH);
   r.split = field(m, SPLIT), r.native = field(m, LABEL), r.row = row;
   const char *path = field(m, PATH);

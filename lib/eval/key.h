@@ -1,9 +1,5 @@
-/* Canonical keys for what others wrote: the official csv says subject `6` and `s01`, a disk `s1`, a log `006`.
- *
- *   smic    s + at least two digits, also at the front of clips ("s1_ne_01" is "s01_ne_01")
- *   casme2  sub + at least two digits
- *   samm    at least three digits
- * Dataset names compare without case; other datasets' subjects stay as they are. Keys are then compared whole. */
+/* Canonical keys (data/keys.h) for what stands in logs and tables of others, clips included: "s1_ne_01" is "s01_ne_01". Dataset names
+ * compare without case. */
 #ifndef EFME_EVAL_KEY_H
 #define EFME_EVAL_KEY_H
 

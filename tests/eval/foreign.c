@@ -1,7 +1,5 @@
 /* Logs and tables of others: read, written back byte for byte, scored, and the errors of the field recognised in them. */
-#include "eval_test.h"
-
-static const char *const meg3[] = {"negative", "positive", "surprise"};
+#include "truths.h"
 
 static efme_result *from_log(efme_context *context, const char *folder, const char *text, const efme_dataset *expected) {
   const char *path = test_path(folder, "some.log");
@@ -15,53 +13,6 @@ static char *audit(const efme_result *r) {
   char *text = NULL;
   OK(efme_result_audit_json(r, &text));
   return text;
-}
-
-/* ---- a data set of truths without images ---- */
-
-struct truths {
-  uint64_t count;
-  struct {
-    char dataset[16], subject[16], clip[32];
-    int32_t label;
-  } items[512];
-};
-
-static efme_status describe(efme_sample *s, uint64_t index, void *user) {
-  const struct truths *t = user;
-  s->dataset = t->items[index].dataset;
-  s->subject = t->items[index].subject;
-  s->clip = t->items[index].clip;
-  s->label = t->items[index].label;
-  return EFME_OK;
-}
-
-static efme_status no_image(efme_image **out, efme_context *context, uint64_t index, void *user) {
-  (void)out, (void)context, (void)index, (void)user;
-  return EFME_E_UNSUPPORTED;
-}
-
-static efme_dataset *truths_dataset(efme_context *context, struct truths *t) {
-  efme_dataset_callbacks c = {sizeof c, t->count, describe, no_image, NULL, t, meg3, 3, 0};
-  efme_dataset *d = NULL;
-  OK(efme_dataset_create(&d, context, &c));
-  return d;
-}
-
-/* The organisers' csv: `casme2,sub01,EP02_01f,1`; the second file has empty rows between. */
-static struct truths *load_megc(const char *name) {
-  struct truths *t = calloc(1, sizeof *t);
-  char *text = test_read(test_shared(name), NULL);
-  for (char *line = strtok(text, "\r\n"); line; line = strtok(NULL, "\r\n")) {
-    if (line[0] == ',') continue;
-    ck_assert_uint_lt(t->count, 512);
-    ck_assert_int_eq(sscanf(line, "%15[^,],%15[^,],%31[^,],%d", t->items[t->count].dataset, t->items[t->count].subject,
-                            t->items[t->count].clip, &t->items[t->count].label),
-                     4);
-    t->count++;
-  }
-  free(text);
-  return t;
 }
 
 /* ---- the log ---- */
