@@ -53,7 +53,7 @@ typedef struct efme_dataset_options {
 
 /* ---- readers. path is a file or folder; options may be NULL. Errors: IO, FORMAT (naming file, row and field), LIMIT, NOMEM, CANCELLED ---- */
 
-/* FER2013: the official fer2013.csv (emotion,pixels,Usage), the competition's train.csv (emotion,pixels) or the folder
+/* FER2013: the official fer2013.csv (emotion,pixels,Usage, in any order), the competition's train.csv (emotion,pixels) or the folder
  * form (train|test/<emotion>/). Native labels "angry" .. "neutral"; classes are fer7 at once. Pixels stay as bytes. */
 EFME_API efme_status efme_dataset_open_fer2013(efme_dataset **out, efme_context *context, const char *path, const efme_dataset_options *options);
 /* CK+48: seven folders of 48 x 48 PNG, subject = file name up to the first underscore. Classes: the folders, in alphabetical order. */
@@ -122,7 +122,8 @@ EFME_API efme_status efme_dataset_field(const efme_dataset *dataset, uint64_t in
 EFME_API efme_status efme_dataset_read(const efme_dataset *dataset, uint64_t index, efme_image **out);
 /* Fingerprint of samples, labels, classes and content references, independent of row order. */
 EFME_API uint64_t efme_dataset_fingerprint(const efme_dataset *dataset);
-/* Sizes, labels, subjects in the form of the paper's Tables 1 and 2, as text or as JSON. Release with efme_string_free. */
+/* Samples, subjects, annotated frames and classes of each source, and native labels by class (of what a label map just made, those that it
+ * dropped too): the paper's Tables 1 and 2, as text or as JSON. Release with efme_string_free. */
 EFME_API efme_status efme_dataset_describe(const efme_dataset *dataset, int json, char **out);
 
 /* ---- views ---- */

@@ -33,6 +33,7 @@ void efme_dataset_release(efme_dataset *d) {
   efme_mem_free(a, d->labels);
   efme_mem_free(a, (void *)d->class_names);
   efme_mem_free(a, (void *)d->subjects);
+  efme_mem_free(a, d->dropped);
   efme_strings_free(&d->strings);
   efme_mem_free(a, d);
   efme_context_release(context);

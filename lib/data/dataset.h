@@ -60,6 +60,12 @@ struct efme_item {
   uint32_t record;
 };
 
+/* Samples that a label map left out, by native label. */
+struct efme_dropped {
+  const char *native;
+  uint64_t count;
+};
+
 struct efme_dataset {
   atomic_uint refs;
   efme_context *context; /* retained */
@@ -74,6 +80,8 @@ struct efme_dataset {
   uint32_t class_count;
   const char **subjects; /* sorted, distinct, without "" */
   uint32_t subject_count;
+  struct efme_dropped *dropped; /* of a view that a label map made, for its description; views of it have none */
+  size_t dropped_count;
 };
 
 static inline struct efme_store *efme_item_store(const efme_dataset *d, uint64_t i) { return d->stores[d->items[i].store]; }

@@ -80,21 +80,41 @@ struct columns {
   size_t emotion, pixels, usage, count; /* usage == count: there is none */
 };
 
-/* Column names may carry blanks ahead, as some copies have them. */
+/* Blanks around a value, as some copies have them, are not part of it. */
+static const char *trimmed(const struct efme_csv *csv, size_t field, size_t *n) {
+  const char *text = efme_csv_field(csv, field);
+  for (*n = efme_csv_length(csv, field); *n && *text == ' '; text++) --*n;
+  while (*n && text[*n - 1] == ' ') --*n;
+  return text;
+}
+
+/* Only train.csv may lack Usage, and it has two columns: where there are more, test rows would pass for training rows. */
 static efme_status read_header(struct columns *c, const struct efme_csv *csv) {
   c->count = csv->field_count;
   c->emotion = c->pixels = c->usage = c->count;
-  for (size_t i = 0; i < csv->field_count; i++) {
-    const char *name = efme_csv_field(csv, i);
-    while (*name == ' ') name++;
-    if (!strcmp(name, "emotion")) c->emotion = i;
-    else if (!strcmp(name, "pixels")) c->pixels = i;
-    else if (!strcmp(name, "Usage")) c->usage = i;
+  for (size_t i = 0, n; i < csv->field_count; i++) {
+    const char *name = trimmed(csv, i, &n);
+    if (n == 7 && !strncasecmp(name, "emotion", n)) c->emotion = i;
+    else if (n == 6 && !strncasecmp(name, "pixels", n)) c->pixels = i;
+    else if (n == 5 && !strncasecmp(name, "usage", n)) c->usage = i;
   }
-  if (c->emotion == c->count || c->pixels == c->count)
-    return efme_fail(EFME_E_FORMAT, "%s: line 1: no column %s; this is not FER2013", csv->path,
-                     c->emotion == c->count ? "emotion" : "pixels");
-  return EFME_OK;
+  const char *missing = c->emotion == c->count                 ? "emotion"
+                        : c->pixels == c->count                ? "pixels"
+                        : c->usage == c->count && c->count > 2 ? "Usage"
+                                                               : NULL;
+  return missing ? efme_fail(EFME_E_FORMAT, "%s: line 1: no column %s; this is not FER2013", csv->path, missing) : EFME_OK;
+}
+
+/* Where the rows belong; a name cut short by the end of the file is none of these. */
+static const char *const splits[] = {"Training", "PublicTest", "PrivateTest"};
+
+static efme_status read_usage(const char **split, const struct efme_csv *csv, const struct columns *c) {
+  size_t n = 0;
+  const char *text = c->usage < c->count ? trimmed(csv, c->usage, &n) : NULL;
+  *split = text ? NULL : splits[0]; /* train.csv is the training split */
+  for (size_t k = 0; k < EFME_COUNT(splits); k++)
+    if (text && n == strlen(splits[k]) && !memcmp(text, splits[k], n)) *split = splits[k];
+  return *split ? EFME_OK : efme_fail(EFME_E_FORMAT, "field Usage: \"%.32s\" is not Training, PublicTest or PrivateTest", text);
 }
 
 static efme_status add_row(struct efme_store *s, const struct efme_csv *csv, const struct columns *c, uint64_t row) {
@@ -102,12 +122,13 @@ static efme_status add_row(struct efme_store *s, const struct efme_csv *csv, con
   uint64_t emotion;
   if (!efme_parse_u64(efme_csv_field(csv, c->emotion), efme_csv_length(csv, c->emotion), &emotion) || emotion > 6)
     return efme_fail(EFME_E_FORMAT, "field emotion: \"%.32s\" is not a number from 0 to 6", efme_csv_field(csv, c->emotion));
+  struct efme_row r = EFME_ROW_INIT;
+  efme_status status = read_usage(&r.split, csv, c);
+  if (status) return status;
   uint8_t *pixels = new_row(s);
   if (!pixels) return EFME_E_NOMEM;
-  efme_status status = parse_pixels(pixels, efme_csv_field(csv, c->pixels), efme_csv_length(csv, c->pixels));
+  status = parse_pixels(pixels, efme_csv_field(csv, c->pixels), efme_csv_length(csv, c->pixels));
   if (status) return status;
-  struct efme_row r = EFME_ROW_INIT;
-  r.split = c->usage < c->count ? efme_csv_field(csv, c->usage) : "Training"; /* train.csv is the training split */
   char clip[17];
   uint64_t hash = efme_hash64(r.split, strlen(r.split), efme_hash64(pixels, PIXELS, emotion));
   snprintf(clip, sizeof clip, "%016llx", (unsigned long long)hash);
@@ -202,9 +223,8 @@ static efme_status add_emotion(struct efme_store *s, const char *folder, const c
     char *file = efme_path_join(a, path, files[i]);
     char *clip = file ? efme_path_join(a, emotion, files[i]) : NULL;
     struct efme_row r = EFME_ROW_INIT;
-    static const char *const splits[] = {"Training", "PublicTest", "PrivateTest"};
     r.split = split;
-    for (size_t k = 0; k < 3; k++)
+    for (size_t k = 0; k < EFME_COUNT(splits); k++)
       if (!strncmp(files[i], splits[k], strlen(splits[k])) && files[i][strlen(splits[k])] == '_') r.split = splits[k];
     r.dataset = "fer2013", r.clip = clip, r.path = file, r.native = emotion, r.row = s->count + 1;
     char *unique = clip ? efme_path_join(a, split, clip) : NULL;

@@ -89,6 +89,46 @@ static efme_status class_of(const efme_label_map *m, const char *native, int32_t
   return efme_fail(EFME_E_ARGUMENT, "a rule of the label map names \"%s\", which is none of its classes", rule->class_name);
 }
 
+/* What a map leaves of a dataset. */
+struct mapped {
+  uint64_t *kept, count;
+  int32_t *labels; /* [count] */
+  struct efme_dropped *dropped;
+  size_t dropped_count, dropped_capacity;
+};
+
+static efme_status drop(struct mapped *out, const efme_dataset *d, const char *native) {
+  size_t k = 0;
+  while (k < out->dropped_count && strcmp(out->dropped[k].native, native)) k++;
+  if (k == out->dropped_count) {
+    void *items = out->dropped;
+    efme_status status = efme_mem_grow(d->allocator, &items, &out->dropped_capacity, k + 1, sizeof *out->dropped, "dropped labels");
+    out->dropped = items;
+    if (status) return status;
+    out->dropped[out->dropped_count++] = (struct efme_dropped){native, 0};
+  }
+  out->dropped[k].count++;
+  return EFME_OK;
+}
+
+static efme_status apply(struct mapped *out, const efme_dataset *d, const efme_label_map *m) {
+  int32_t label = EFME_NO_CLASS;
+  const char *last = NULL;
+  out->kept = efme_mem_array(d->allocator, d->count, sizeof *out->kept, "samples");
+  out->labels = efme_mem_array(d->allocator, d->count, sizeof *out->labels, "labels");
+  efme_status status = out->kept && out->labels ? EFME_OK : EFME_E_NOMEM;
+  for (uint64_t i = 0; i < d->count && !status; i++) {
+    const char *native = efme_item_record(d, i)->native;
+    if (native != last) status = class_of(m, native, &label);
+    last = native;
+    if (status) break;
+    if (label == EFME_NO_CLASS) status = drop(out, d, native);
+    else out->kept[out->count] = i, out->labels[out->count++] = label;
+  }
+  if (!status && !out->count) status = efme_fail(EFME_E_MISMATCH, "the label map drops every sample");
+  return status;
+}
+
 efme_status efme_dataset_map_labels(efme_dataset **out, const efme_dataset *d, const efme_label_map *map) {
   if (!out || !d || !map) return efme_fail(EFME_E_ARGUMENT, "%s is NULL", !out ? "out" : !d ? "dataset" : "map");
   static const efme_label_map none = {sizeof none, NULL, 0, 0, NULL};
@@ -96,19 +136,17 @@ efme_status efme_dataset_map_labels(efme_dataset **out, const efme_dataset *d, c
   efme_status status = efme_options_load(&m, sizeof m, map, &none, "efme_label_map");
   if (!status) status = check_map(&m);
   if (status) return status;
-  uint64_t *kept = efme_mem_array(d->allocator, d->count, sizeof *kept, "samples"), n = 0;
-  int32_t *labels = efme_mem_array(d->allocator, d->count, sizeof *labels, "labels"), label = EFME_NO_CLASS;
-  if (!kept || !labels) status = EFME_E_NOMEM;
-  const char *last = NULL;
-  for (uint64_t i = 0; i < d->count && !status; i++) {
-    const char *native = efme_item_record(d, i)->native;
-    if (native != last) status = class_of(&m, native, &label);
-    last = native;
-    if (!status && label != EFME_NO_CLASS) kept[n] = i, labels[n++] = label;
+  struct mapped r = {0};
+  efme_dataset *view;
+  status = apply(&r, d, &m);
+  if (!status) status = efme_dataset_view(&view, d, r.kept, r.count, r.labels, m.class_names, m.class_count);
+  if (!status) {
+    view->dropped = r.dropped, view->dropped_count = r.dropped_count;
+    r.dropped = NULL;
+    *out = view;
   }
-  if (!status && !n) status = efme_fail(EFME_E_MISMATCH, "the label map drops every sample");
-  if (!status) status = efme_dataset_view(out, d, kept, n, labels, m.class_names, m.class_count);
-  efme_mem_free(d->allocator, kept);
-  efme_mem_free(d->allocator, labels);
+  efme_mem_free(d->allocator, r.kept);
+  efme_mem_free(d->allocator, r.labels);
+  efme_mem_free(d->allocator, r.dropped);
   return status;
 }

@@ -72,6 +72,21 @@ static inline const char *put_image(const char *name, uint32_t side, uint32_t va
     ck_assert_msg(strstr(efme_last_error(), word) != NULL, "\"%s\" does not say \"%s\"", efme_last_error(), word);                         \
   } while (0)
 
+/* What a progress callback saw last. */
+struct progress {
+  uint64_t calls, done, total;
+  char what[16];
+};
+
+static inline int note_progress(const char *what, uint64_t done, uint64_t total, void *user) {
+  struct progress *p = user;
+  ck_assert_uint_ge(done, p->done);
+  ck_assert(total == 0 || total == done); /* unknown until the end */
+  p->calls++, p->done = done, p->total = total;
+  snprintf(p->what, sizeof p->what, "%s", what);
+  return 0;
+}
+
 static inline efme_sample sample_of(const efme_dataset *d, uint64_t i) {
   efme_sample s = EFME_SAMPLE_INIT;
   assert_ok(efme_dataset_sample(d, i, &s));

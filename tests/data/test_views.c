@@ -1,4 +1,6 @@
 /* Views: label maps, filters, and what is drawn by seed, compared with the draws' definition done naively. */
+#include <cjson/cJSON.h>
+
 #include "data_test.h"
 
 #include "data/dataset.h"
@@ -110,6 +112,30 @@ START_TEST(meg3_knows_every_spelling) {
     if (expected) ck_assert_str_eq(map->rules[k].class_name, expected);
     else ck_assert_ptr_null(map->rules[k].class_name);
   }
+}
+END_TEST
+
+/* fer7 keeps the seven apart, under either spelling, and drops what FER2013 has not. */
+START_TEST(fer7_classes) {
+  static const char *const natives[] = {"anger", "Disgust", "Fear", "Happiness", "sadness", "Surprise", "Neutral",
+                                        "angry", "disgust", "fear", "happy",     "sad",     "surprise", "neutral"};
+  static const char *const dropped[] = {"contempt", "repression", "others"};
+  struct host h = {140, 0, natives, 14, 0}, rest = {9, 0, dropped, 3, 0};
+  efme_dataset *d = host_dataset(&h), *m;
+  assert_ok(efme_dataset_map_labels(&m, d, efme_label_map_builtin("fer7")));
+  ck_assert_uint_eq(efme_dataset_count(m), 140);
+  static const char *const classes[] = {"angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"};
+  ck_assert_uint_eq(efme_dataset_class_count(m), 7);
+  for (uint64_t i = 0; i < 140; i++) {
+    efme_sample s = sample_of(m, i);
+    size_t k = 0;
+    while (strcmp(natives[k], s.native_label)) k++;
+    ck_assert_str_eq(efme_dataset_class_name(m, (uint32_t)s.label), classes[k % 7]);
+  }
+  efme_dataset_release(m), efme_dataset_release(d);
+  d = host_dataset(&rest), m = NULL;
+  assert_fails(efme_dataset_map_labels(&m, d, efme_label_map_builtin("fer7")), EFME_E_MISMATCH, "every sample");
+  efme_dataset_release(d);
 }
 END_TEST
 
@@ -410,6 +436,59 @@ START_TEST(questions_and_describe) {
 }
 END_TEST
 
+/* Two sources as the paper's tables have them, with annotations of their own and a label that the map drops. */
+static efme_status table_describe(efme_sample *s, uint64_t index, void *user) {
+  static const char *const natives[] = {"negative", "positive", "surprise", "Happiness", "Anger", "Others", "Others", "Anger"};
+  static char clip[16], subject[16];
+  (void)user;
+  snprintf(clip, sizeof clip, "c%u", (unsigned)index), snprintf(subject, sizeof subject, "s%u", (unsigned)index % 3);
+  s->dataset = index < 3 ? "smic" : "casme2", s->native_label = natives[index], s->clip = clip, s->subject = subject;
+  if (index >= 3) s->onset = 3, s->apex = index == 4 ? -1 : 5, s->offset = 9;
+  return EFME_OK;
+}
+
+START_TEST(describe_in_the_papers_form) {
+  efme_dataset_callbacks c = {.struct_size = sizeof c, .count = 8, .describe = table_describe, .read = host_read};
+  efme_dataset *d, *m, *f;
+  assert_ok(efme_dataset_create(&d, context, &c));
+  assert_ok(efme_dataset_map_labels(&m, d, efme_label_map_builtin("meg3")));
+  char *text;
+  assert_ok(efme_dataset_describe(m, 0, &text));
+  ck_assert_str_eq(text, "dataset        samples  subjects  annotations         classes\n"
+                         "smic                 3         3  none                1 negative, 1 positive, 1 surprise\n"
+                         "casme2               3         2  onset apex(2) offset  2 negative, 1 positive, 0 surprise\n"
+                         "all                  6         5  onset(3) apex(2) offset(3)  3 negative, 2 positive, 1 surprise\n"
+                         "\n"
+                         "class          samples  original labels\n"
+                         "negative             3  Anger: 2, negative: 1\n"
+                         "positive             2  Happiness: 1, positive: 1\n"
+                         "surprise             1  surprise: 1\n"
+                         "dropped              2  Others: 2\n");
+  efme_string_free(text);
+  assert_ok(efme_dataset_describe(m, 1, &text));
+  cJSON *root = cJSON_Parse(text);
+  ck_assert_msg(root != NULL, "%s", text);
+  const cJSON *sources = cJSON_GetObjectItem(root, "datasets"), *casme = cJSON_GetArrayItem(sources, 1),
+              *frames = cJSON_GetObjectItem(casme, "annotations"), *dropped = cJSON_GetArrayItem(cJSON_GetObjectItem(root, "dropped"), 0);
+  ck_assert_int_eq(cJSON_GetArraySize(sources), 2);
+  ck_assert_str_eq(cJSON_GetStringValue(cJSON_GetObjectItem(casme, "name")), "casme2");
+  ck_assert(cJSON_GetNumberValue(cJSON_GetObjectItem(root, "samples")) == 6 &&
+            cJSON_GetNumberValue(cJSON_GetObjectItem(root, "subjects")) == 5);
+  ck_assert(cJSON_GetNumberValue(cJSON_GetObjectItem(cJSON_GetObjectItem(casme, "classes"), "negative")) == 2);
+  ck_assert(cJSON_GetNumberValue(cJSON_GetObjectItem(frames, "onset")) == 3 &&
+            cJSON_GetNumberValue(cJSON_GetObjectItem(frames, "apex")) == 2);
+  ck_assert_str_eq(cJSON_GetStringValue(cJSON_GetObjectItem(dropped, "native")), "Others");
+  ck_assert(cJSON_GetNumberValue(cJSON_GetObjectItem(dropped, "samples")) == 2);
+  cJSON_Delete(root);
+  efme_string_free(text);
+  assert_ok(efme_dataset_filter(&f, m, "dataset", "smic", 0)); /* what the map dropped is not this view's affair */
+  assert_ok(efme_dataset_describe(f, 0, &text));
+  ck_assert_ptr_null(strstr(text, "dropped"));
+  efme_string_free(text);
+  efme_dataset_release(f), efme_dataset_release(m), efme_dataset_release(d);
+}
+END_TEST
+
 int main(void) {
   context = data_context();
   Suite *suite = suite_create("views");
@@ -417,6 +496,7 @@ int main(void) {
   tcase_set_timeout(t, 120);
   tcase_add_test(t, label_maps);
   tcase_add_test(t, meg3_knows_every_spelling);
+  tcase_add_test(t, fer7_classes);
   tcase_add_test(t, filters);
   tcase_add_test(t, balance);
   tcase_add_test(t, split);
@@ -426,6 +506,7 @@ int main(void) {
   tcase_add_test(t, without_the_images_of_another);
   tcase_add_test(t, host_mistakes);
   tcase_add_test(t, questions_and_describe);
+  tcase_add_test(t, describe_in_the_papers_form);
   suite_add_tcase(suite, t);
   int result = test_run(suite);
   efme_context_release(context);
