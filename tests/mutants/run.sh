@@ -52,7 +52,7 @@ done
 
 rm -rf "$work/source"
 mkdir -p "$work/source"
-(cd "$root" && git ls-files -z | tar -c --null -T - --ignore-failed-read 2>/dev/null) | tar -x -C "$work/source"
+(cd "$root" && git ls-files -z | tar -c --null -T - --ignore-failed-read 2>/dev/null) | tar -x -m -C "$work/source" # -m: newer than any object of an earlier run
 cmake -S "$work/source" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DEFME_CUDA=OFF -DEFME_EXAMPLES=OFF -DEFME_BENCH=OFF \
   -DEFME_INSTALL=OFF -DEFME_TESTS=ON >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 

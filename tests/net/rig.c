@@ -223,10 +223,6 @@ float *rig_random_pixels(size_t count, uint64_t seed) {
 struct efme_backend *rig_shared;
 
 struct efme_backend *rig_cpu(uint32_t threads) {
-  return rig_cpu_level(threads, EFME_CPU_AUTO);
-}
-
-struct efme_backend *rig_cpu_level(uint32_t threads, uint32_t level) {
   struct efme_backend *b = calloc(1, sizeof *b);
   struct efme_backend_host host;
   char fallback[256] = "";
@@ -234,7 +230,6 @@ struct efme_backend *rig_cpu_level(uint32_t threads, uint32_t level) {
   memset(&host, 0, sizeof host);
   host.size = sizeof host, host.abi = EFME_BACKEND_ABI;
   host.threads = threads;
-  host.cpu_level = level;
   host.alloc = efme_allocator_libc.alloc, host.free = efme_allocator_libc.free, host.alloc_user = efme_allocator_libc.user;
   ck_assert_msg(efme_backend_open(b, "cpu", &host, fallback) == EFME_OK, "%s", efme_last_error());
   return b;
@@ -245,10 +240,7 @@ void rig_cpu_close(struct efme_backend *backend) {
   free(backend);
 }
 
-static void open_shared(void) {
-  const char *level = getenv("EFME_TEST_LEVEL"); /* 1..3 forces a CPU level, as efme_cpu_level */
-  rig_shared = rig_cpu_level(2, level ? (uint32_t)atoi(level) : EFME_CPU_AUTO);
-}
+static void open_shared(void) { rig_shared = rig_cpu(2); }
 static void close_shared(void) { rig_cpu_close(rig_shared); }
 
 void rig_fixture(TCase *t) { tcase_add_unchecked_fixture(t, open_shared, close_shared); }
