@@ -298,7 +298,7 @@ static void simple(int kind, int32_t ch, struct spot s, size_t turn, kernel_case
   struct kernel_case c = kernel_case_begin(kind, s.batch);
   int back = kind == EFME_OP_ACT_DX || kind == EFME_OP_POOL_DX;
   if (kind == EFME_OP_ACT || kind == EFME_OP_ACT_DX) c.op.act = (uint16_t)(turn % 3);
-  c.op.f[0] = kind == EFME_OP_FILL ? (turn & 1 ? 0.0f : -1.25f) : kind == EFME_OP_DROPOUT ? 0.5f : turn & 1 ? 1.0f : 0.5f;
+  c.op.f[0] = kind == EFME_OP_FILL ? (turn & 1 ? 0.0f : -1.25f) : kind == EFME_OP_DROPOUT ? (turn & 1 ? 0.3f : 0.5f) : turn & 1 ? 1.0f : 0.5f;
   c.op.i[0] = (int64_t)turn;
   if (kind == EFME_OP_DROPOUT) kernel_ids(&c);
   if (kind == EFME_OP_POOL) c.terms = (double)s.h * s.w;
