@@ -157,6 +157,7 @@ START_TEST(filters) {
   d = (efme_dataset *)1;
   assert_fails(efme_dataset_filter(&d, f, "colour", "red", 0), EFME_E_NOT_FOUND, "colour");
   assert_fails(efme_dataset_filter(&d, f, "split", "nowhere", 0), EFME_E_NOT_FOUND, "nowhere");
+  assert_fails(efme_dataset_filter(&d, f, "label", "happ", 0), EFME_E_NOT_FOUND, "happ"); /* values are compared whole */
   assert_fails(efme_dataset_filter(&d, f, NULL, "red", 0), EFME_E_ARGUMENT, "column");
   ck_assert_ptr_eq(d, (efme_dataset *)1);
   efme_dataset_release(f), efme_dataset_release(g);

@@ -1,6 +1,8 @@
 /* Fold plans: what each kind makes, what all keep, and what is refused. */
 #include "eval_test.h"
 
+#include "eval/plan.h"
+
 #define MOST 64
 
 /* A data set in memory: 4 x 4 grey images, all different unless `image` says otherwise. */
@@ -510,6 +512,46 @@ START_TEST(ck48) {
 }
 END_TEST
 
+/* The audit looks at the finished lists. No call can make a wrong one, so they are made wrong here. */
+START_TEST(wrong_lists_are_refused) {
+  struct made m = {0};
+  add_people(&m, "own", 5);
+  efme_dataset *d = open_made(context, &m);
+  efme_fold_plan *p = NULL;
+  OK(efme_fold_plan_loso(&p, d, NULL));
+  OK(efme_plan_verify(p));
+  uint64_t *at = p->folds[1].indices, *n = p->folds[1].counts, train = n[EFME_PART_TRAIN], validation = n[EFME_PART_VALIDATION], kept;
+  uint64_t *tested = at + train + validation;
+  kept = tested[0], tested[0] = tested[1]; /* one sample twice */
+  FAILS(EFME_E_INTERNAL, efme_plan_verify(p), "fold own/b: sample");
+  tested[0] = kept;
+  kept = tested[0], tested[0] = at[train - 1], at[train - 1] = kept; /* a sample of a later subject, changed for one of its own */
+  FAILS(EFME_E_LEAK, efme_plan_verify(p), "fold own/b: subject own/");
+  efme_fold_plan_release(p);
+  OK(efme_fold_plan_loso(&p, d, NULL));
+  p->folds[1].counts[EFME_PART_TEST]--; /* one is tested by nobody */
+  FAILS(EFME_E_INTERNAL, efme_plan_verify(p), "is tested in no fold");
+  p->folds[1].counts[EFME_PART_TEST]++;
+  /* all of fold own/b is a copy of fold own/a: its samples are tested twice */
+  memcpy(p->folds[1].indices, p->folds[0].indices, p->samples * sizeof *p->folds[0].indices);
+  memcpy(p->folds[1].counts, p->folds[0].counts, sizeof p->folds[0].counts);
+  FAILS(EFME_E_INTERNAL, efme_plan_verify(p), "is tested in two folds");
+  efme_fold_plan_release(p);
+  OK(efme_fold_plan_loso(&p, d, NULL));
+  at = p->folds[1].indices, train = p->folds[1].counts[EFME_PART_TRAIN];
+  kept = at[0], at[0] = at[train], at[train] = kept; /* a subject that trains and validates */
+  FAILS(EFME_E_LEAK, efme_plan_verify(p), "stands in validation and in training");
+  p->options.validation = EFME_VALIDATE_RANDOM; /* where that was asked for it may */
+  OK(efme_plan_verify(p));
+  efme_fold_plan_release(p);
+  OK(efme_fold_plan_loso(&p, d, NULL));
+  p->group[p->folds[1].indices[0]] = p->group[p->folds[1].indices[p->samples - 1]]; /* the same picture in training and in test */
+  FAILS(EFME_E_LEAK, efme_plan_verify(p), "the content of own/");
+  efme_fold_plan_release(p);
+  efme_dataset_release(d);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("plans");
   TCase *t = tcase_create("plans");
@@ -527,6 +569,7 @@ int main(void) {
   tcase_add_test(t, refusals);
   tcase_add_test(t, equal_pixels);
   tcase_add_test(t, equal_files);
+  tcase_add_test(t, wrong_lists_are_refused);
   tcase_add_test(t, ck48);
   suite_add_tcase(suite, t);
   return test_run(suite);

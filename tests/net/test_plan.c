@@ -117,6 +117,34 @@ START_TEST(test_arch_errors) {
 }
 END_TEST
 
+/* Drop-connect: residual blocks only, 0.2 i / 16 for block i of the whole B0, counted from 0, forward and backward alike. */
+START_TEST(test_drop_connect) {
+  static const struct {
+    const char *layer;
+    float rate;
+  } known[] = {{"block2b_project_bn", 0.2f * 2 / 16},  {"block3b_project_bn", 0.2f * 4 / 16},  {"block4b_project_bn", 0.2f * 6 / 16},
+               {"block4c_project_bn", 0.2f * 7 / 16},  {"block5b_project_bn", 0.2f * 9 / 16},  {"block5c_project_bn", 0.2f * 10 / 16},
+               {"block6b_project_bn", 0.2f * 12 / 16}, {"block6c_project_bn", 0.2f * 13 / 16}, {"block6d_project_bn", 0.2f * 14 / 16}};
+  struct efme_arch arch = rig_arch(7, 0, 3, 48, 48);
+  struct efme_plan_options o = {.mode = EFME_PLAN_TRAIN, .max_batch = 2, .bn_update = 1, .dropconnect = 1};
+  struct efme_plan *p = player_plan(&rig_reference, &arch, &o);
+  size_t forward = 0, backward = 0;
+  for (size_t i = 0; i < p->main.count; i++) {
+    const struct efme_op *op = &p->main.ops[i];
+    if (!(op->flags & EFME_OP_DROPCONNECT_ON)) continue;
+    size_t k = 0;
+    while (k < EFME_COUNT(known) && strcmp(known[k].layer, p->layers[op->layer]) != 0) k++;
+    ck_assert_msg(k < EFME_COUNT(known), "%s drops", p->layers[op->layer]);
+    ck_assert_float_eq_tol(op->f[0], known[k].rate, 1e-8f);
+    if (i < p->backward) forward++;
+    else backward++;
+  }
+  ck_assert_uint_eq(forward, EFME_COUNT(known));
+  ck_assert_uint_eq(backward, 2 * EFME_COUNT(known)); /* BN_REDUCE and BN_DX */
+  efme_plan_free(p);
+}
+END_TEST
+
 /* ---- text, hash ---- */
 
 START_TEST(test_print_and_hash) {
@@ -216,6 +244,7 @@ int main(void) {
   tcase_add_loop_test(t, test_variants, 0, 7);
   tcase_add_test(t, test_parameters);
   tcase_add_test(t, test_arch_errors);
+  tcase_add_test(t, test_drop_connect);
   tcase_add_test(t, test_print_and_hash);
   tcase_add_test(t, test_out_of_memory);
   tcase_add_test(t, test_training_memory);

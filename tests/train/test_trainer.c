@@ -237,6 +237,83 @@ START_TEST(stops_early_and_restores_the_best) {
 }
 END_TEST
 
+/* ---- what an option does to a run ---- */
+
+/* Largest change of a weight between a and b. */
+static double farthest(const float *a, const float *b, size_t count) {
+  double most = 0.0;
+  for (size_t i = 0; i < count; i++) most = fmax(most, fabs((double)a[i] - (double)b[i]));
+  return most;
+}
+
+/* One step an epoch, and a decay after which only the first step moves anything: the schedule counts the steps of a phase, and each phase
+ * counts anew. */
+START_TEST(decay_counts_the_steps_of_a_phase) {
+  efme_dataset *train = fx_dataset(context, 0, 8, 3, 1);
+  efme_model *model = fx_model(context, 2, 5);
+  size_t count;
+  float *start = fx_weights(model, &count), *end[4];
+  for (uint32_t i = 0; i < 4; i++) { /* 1 epoch; 3; 3 without decay; 2 phases of 1 */
+    efme_recipe *recipe = fx_fixed(context);
+    efme_optimizer_options o = EFME_OPTIMIZER_OPTIONS_INIT;
+    efme_phase phase = EFME_PHASE_INIT;
+    o.kind = EFME_SGD, o.momentum = 0.0, o.learning_rate = 0.5;
+    if (i != 2) o.schedule = EFME_SCHEDULE_TIME, o.decay = 1e6;
+    ck_ok(efme_optimizer_create(&phase.optimizer, context, &o));
+    phase.scope = EFME_SCOPE_HEAD;
+    phase.epochs = i == 1 || i == 2 ? 3 : 1;
+    for (uint32_t k = 0; k < (i == 3 ? 2u : 1u); k++) ck_ok(efme_recipe_add_phase(recipe, &phase));
+    efme_optimizer_release(phase.optimizer);
+    end[i] = fx_train(model, recipe, train, NULL, &count);
+    efme_recipe_release(recipe);
+  }
+  double first = farthest(start, end[0], count);
+  ck_assert(first > 1e-3);
+  ck_assert_msg(farthest(end[0], end[1], count) < 1e-4 * first, "steps 2 and 3 moved a weight by %g, step 1 by %g",
+                farthest(end[0], end[1], count), first);
+  ck_assert(farthest(end[0], end[2], count) > 0.1 * first);
+  ck_assert(farthest(end[0], end[3], count) > 0.1 * first);
+  for (int i = 0; i < 4; i++) free(end[i]);
+  free(start);
+  efme_model_release(model);
+  efme_dataset_release(train);
+}
+END_TEST
+
+/* Validation loss holds l1 sum|w| + l2 sum w^2 of the head's kernel, or does not, as asked; all else is the same. */
+START_TEST(penalty_in_validation) {
+  efme_dataset *train = fx_dataset(context, 0, 8, 3, 1), *validation = fx_dataset(context, 24, 12, 3, 1);
+  efme_model *model = fx_model(context, 2, 5), *trained = NULL;
+  double loss[2], penalty = 0.0;
+  for (uint32_t with = 0; with < 2; with++) {
+    efme_recipe *recipe = fx_fixed(context);
+    efme_train_options o = fx_options(recipe);
+    o.l1 = 0.03f, o.l2 = 0.05f, o.penalty_in_validation = with;
+    fx_set(recipe, o);
+    fx_phase(context, recipe, EFME_SCOPE_HEAD, 1, 0, 0, EFME_SGD, 0.1);
+    efme_trainer *trainer = NULL;
+    ck_ok(efme_trainer_create(&trainer, model, recipe, train, validation));
+    ck_ok(efme_trainer_run(trainer, NULL, NULL));
+    efme_epoch epoch = EFME_EPOCH_INIT;
+    ck_ok(efme_trainer_epoch(trainer, 0, &epoch));
+    loss[with] = epoch.validation_loss;
+    if (with) ck_ok(efme_trainer_model(&trained, trainer));
+    efme_trainer_release(trainer);
+    efme_recipe_release(recipe);
+  }
+  float kernel[24 * 3]; /* cut 2: 24 features */
+  ck_ok(efme_model_get(trained, "head/kernel", kernel, sizeof kernel / sizeof *kernel));
+  for (size_t i = 0; i < sizeof kernel / sizeof *kernel; i++)
+    penalty += 0.03 * fabs((double)kernel[i]) + 0.05 * (double)kernel[i] * (double)kernel[i];
+  ck_assert(penalty > 0.01);
+  ck_assert_double_eq_tol(loss[1] - loss[0], penalty, 1e-6 * penalty + 1e-9);
+  efme_model_release(trained);
+  efme_model_release(model);
+  efme_dataset_release(train);
+  efme_dataset_release(validation);
+}
+END_TEST
+
 /* ---- refusals ---- */
 
 START_TEST(refusals) {
@@ -553,6 +630,8 @@ int main(void) {
   tcase_add_test(tc, live_head_equals_cached_head);
   tcase_add_test(tc, head_phase_leaves_the_trunk);
   tcase_add_test(tc, stops_early_and_restores_the_best);
+  tcase_add_test(tc, decay_counts_the_steps_of_a_phase);
+  tcase_add_test(tc, penalty_in_validation);
   tcase_add_test(tc, refusals);
   tcase_add_test(tc, model_is_held);
   tcase_add_test(tc, not_finite_at_the_start);
