@@ -34,7 +34,7 @@ run() { # program arguments...
   program=$(find "$work/build/tests" -type f -name "test_$1")
   shift
   [ -n "$program" ] || return 127
-  (cd "$work/build" && timeout 300 "$program" "$@")
+  (cd "$work/build" && timeout 120 "$program" "$@")
 }
 
 build() { cmake --build "$work/build" -j "$jobs" --target "test_${1%% *}" >"$work/log" 2>&1; }
