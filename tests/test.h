@@ -20,6 +20,12 @@ static inline const char *test_shared(const char *name) {
   return p;
 }
 
+/* The backend that a program's contexts are made with: "cpu", or what EFME_TEST_BACKEND names. */
+static inline const char *test_backend(void) {
+  const char *name = getenv("EFME_TEST_BACKEND");
+  return name ? name : "cpu";
+}
+
 /* `if (test_absent("data/fer2013")) return;` says so and counts. */
 static inline int test_absent(const char *name) {
   const char *path = test_shared(name);

@@ -192,7 +192,20 @@ struct efme_bindings {
 };
 
 /* All functions may be called from any thread; run() of one program or on one set of regions is not called twice at once.
- * `be` is the backend, errors are reported through host->fail. */
+ * `be` is the backend, errors are reported through host->fail.
+ *
+ * When what is done. Calls take effect one after the other, in the order in which they were made, but a backend may put off
+ * run, copy and copy_in until copy_out or sync asks.
+ *   - What a call was given is its caller's again when it returns: prepare has copied the ops, run the bindings, copy_in the
+ *     bytes at src. So whatever the host changes afterwards is seen by later runs only, and only if it is copied in again.
+ *   - free and release may name what put-off work still needs; the backend does that work first, or keeps it.
+ *   - What fails late is answered by the copy_out or sync that waits for it. The backend may then be of no more use, and
+ *     answer every later call with an error; free, release and close stay allowed.
+ *   - Fresh memory holds anything, NaN included. ACT holds anything whenever a run begins: what a run left there is there for
+ *     copy_out and copy until the next run on it. A run writes a region only where one of its ops has an output there.
+ *   - A program is bound to the same buffers, lanes and threads in all of its runs; `batch` alone may differ. The programs of
+ *     a training step, known by their GRADS, stay the same as long as that buffer. So a backend may record each program once
+ *     for each batch size (two in an epoch: the full one and the last) and replay it. */
 struct efme_backend_api {
   uint32_t size, abi; /* sizeof(struct efme_backend_api), EFME_BACKEND_ABI */
   const char *name;

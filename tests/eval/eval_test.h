@@ -19,14 +19,16 @@
 #define HAS(text, part) ck_assert_msg(strstr(text, part) != NULL, "`%s` is not in:\n%.1500s", part, text)
 #define LACKS(text, part) ck_assert_msg(strstr(text, part) == NULL, "`%s` is in:\n%.1500s", part, text)
 
-static inline efme_context *test_context(uint32_t threads) {
+static inline efme_context *test_context_on(const char *backend, uint32_t threads) {
   efme_context_options options = EFME_CONTEXT_OPTIONS_INIT;
-  options.backend = "cpu";
+  options.backend = backend;
   options.threads = threads;
   efme_context *context = NULL;
   OK(efme_context_create(&context, &options));
   return context;
 }
+
+static inline efme_context *test_context(uint32_t threads) { return test_context_on(test_backend(), threads); }
 
 static inline void test_remove(const char *path) {
   DIR *dir = opendir(path);

@@ -1,27 +1,7 @@
 /* See player.h. */
 #include "net/player.h"
 
-static int writes(const struct efme_op *op, int role) {
-  switch (role) {
-  case EFME_T_Y:
-    return op->kind != EFME_OP_OPTIMIZER;
-  case EFME_T_DX:
-  case EFME_T_WS:
-    return 1;
-  case EFME_T_POOL:
-    return op->kind == EFME_OP_DWCONV || op->kind == EFME_OP_BN_ACT;
-  case EFME_T_STAT:
-    return op->kind == EFME_OP_BN_STAT;
-  case EFME_T_SUMS:
-    return op->kind == EFME_OP_BN_REDUCE;
-  case EFME_T_P:
-    return op->kind == EFME_OP_PACK;
-  case EFME_T_BIAS:
-    return op->kind == EFME_OP_FOLD;
-  default:
-    return 0;
-  }
-}
+#include "net/roles.h"
 
 struct span {
   uint32_t arena;
@@ -73,17 +53,17 @@ static void check_op(const struct efme_plan *p, struct memory *m, const struct e
     ck_assert_uint_eq(t->offset % 64, 0);
     ck_assert_msg(t->offset + efme_tensor_bytes(t) <= p->size[t->arena], "op %zu role %d lies outside its region", index, r);
     if (!placed(t)) continue;
-    if (!writes(op, r))
+    if (!op_writes(op, r))
       ck_assert_msg(holds(m, span_of(t)), "op %zu (%s of %s) reads role %d which is not intact", index, efme_op_name(op->kind),
                     p->layers[op->layer], r);
-    for (int k = 0; writes(op, r) && k < EFME_T_COUNT; k++) {
+    for (int k = 0; op_writes(op, r) && k < EFME_T_COUNT; k++) {
       if (k == r || !placed(&op->t[k]) || !overlap(span_of(t), span_of(&op->t[k]))) continue;
       ck_assert_msg(may_alias(op, r, k), "op %zu (%s of %s): roles %d and %d overlap", index, efme_op_name(op->kind), p->layers[op->layer],
                     r, k);
     }
   }
   for (int r = 0; r < EFME_T_COUNT; r++) {
-    if (placed(&op->t[r]) && writes(op, r)) put(m, span_of(&op->t[r]));
+    if (placed(&op->t[r]) && op_writes(op, r)) put(m, span_of(&op->t[r]));
   }
 }
 

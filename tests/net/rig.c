@@ -231,7 +231,7 @@ struct efme_backend *rig_cpu(uint32_t threads) {
   host.size = sizeof host, host.abi = EFME_BACKEND_ABI;
   host.threads = threads;
   host.alloc = efme_allocator_libc.alloc, host.free = efme_allocator_libc.free, host.alloc_user = efme_allocator_libc.user;
-  ck_assert_msg(efme_backend_open(b, "cpu", &host, fallback) == EFME_OK, "%s", efme_last_error());
+  ck_assert_msg(efme_backend_open(b, test_backend(), &host, fallback) == EFME_OK, "%s", efme_last_error());
   return b;
 }
 

@@ -19,7 +19,7 @@ struct rig {
 /* A backend that runs nothing but supports every op of the table without workspace, packing or groups: for plans of the reference. */
 extern const struct efme_backend rig_reference;
 
-/* The working CPU backend with two threads for all tests of a program; rig_fixture opens and closes it. */
+/* The working backend (test_backend) with two threads for all tests of a program; rig_fixture opens and closes it. */
 extern struct efme_backend *rig_shared;
 void rig_fixture(TCase *t);
 /* The working CPU backend with so many threads; ck_asserts that it opens. */

@@ -20,7 +20,7 @@ static void count_free(void *p, void *user) { (void)user, atomic_fetch_sub(&live
 static efme_context *make_context(uint32_t threads) {
   efme_context_options o = EFME_CONTEXT_OPTIONS_INIT;
   efme_context *c = NULL;
-  o.threads = threads, o.backend = "cpu", o.alloc = count_alloc, o.free = count_free;
+  o.threads = threads, o.backend = test_backend(), o.alloc = count_alloc, o.free = count_free;
   ck_assert_msg(efme_context_create(&c, &o) == EFME_OK, "%s", efme_last_error());
   return c;
 }

@@ -5,10 +5,12 @@
 
 #include "util/util.h"
 
-efme_context *fx_context(uint32_t threads) {
+efme_context *fx_context(uint32_t threads) { return fx_context_on(test_backend(), threads); }
+
+efme_context *fx_context_on(const char *backend, uint32_t threads) {
   efme_context_options options = EFME_CONTEXT_OPTIONS_INIT;
   options.threads = threads;
-  options.backend = "cpu";
+  options.backend = backend;
   efme_context *context = NULL;
   ck_ok(efme_context_create(&context, &options));
   return context;

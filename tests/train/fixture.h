@@ -16,7 +16,8 @@
     ck_assert_msg(strstr(efme_last_error(), (text)) != NULL, "'%s' does not name '%s'", efme_last_error(), (text));                        \
   } while (0)
 
-efme_context *fx_context(uint32_t threads);
+efme_context *fx_context(uint32_t threads); /* test_backend() */
+efme_context *fx_context_on(const char *backend, uint32_t threads);
 
 /* count samples from number `first` on, classes in turn (only `classes` of the three occur), six subjects; stride permutes the
  * order (coprime to count). Sample i has the same key and pixels in every data set that holds it. */
