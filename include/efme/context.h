@@ -60,7 +60,8 @@ typedef struct efme_context_options {
 #define EFME_CONTEXT_OPTIONS_INIT { sizeof(efme_context_options), 0, 0, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL }
 
 /* options may be NULL for the defaults. Threads: any. Errors: ARGUMENT, NOMEM; UNSUPPORTED or BACKEND where an explicitly
- * named backend cannot be used (the text says why); "auto" falls back to the CPU with one log line that says why. */
+ * named backend cannot be used (the text says why); "auto" says in one log line what it took, and why where
+ * that is the CPU. */
 EFME_API efme_status efme_context_create(efme_context **out, const efme_context_options *options);
 /* Adds a reference and returns context. NULL is allowed, here and in every retain and release. */
 EFME_API efme_context *efme_context_retain(efme_context *context);

@@ -51,9 +51,9 @@ static efme_status open_backend(efme_context *c, const efme_context_options *o) 
   host.parallel_user = o->parallel_user;
   host.log = backend_log;
   host.log_user = c;
-  char fallback[256];
-  efme_status status = efme_backend_open(&c->backend, o->backend ? c->name : NULL, &host, fallback);
-  if (!status && fallback[0]) efme_context_log(c, EFME_LOG_INFO, "%s", fallback);
+  char chosen[256];
+  efme_status status = efme_backend_open(&c->backend, o->backend ? c->name : NULL, &host, chosen);
+  if (!status && chosen[0]) efme_context_log(c, EFME_LOG_INFO, "%s", chosen);
   return status;
 }
 

@@ -242,8 +242,8 @@ struct efme_backend { /* an opened backend */
   void *be;
   struct efme_backend_host host;
 };
-/* Opens `name` ("cpu", "cuda:0", "auto", a module's name); a `fallback` line for the log is written for auto. */
-efme_status efme_backend_open(struct efme_backend *out, const char *name, const struct efme_backend_host *host, char fallback[256]);
+/* Opens `name` ("cpu", "cuda:0", "auto", a module's name); for auto, `chosen` is the line for the log, else "". */
+efme_status efme_backend_open(struct efme_backend *out, const char *name, const struct efme_backend_host *host, char chosen[256]);
 void efme_backend_close(struct efme_backend *b);
 
 #endif

@@ -1,15 +1,17 @@
 /* Loadable backends: efme-NAME.so, one exported symbol, the same table that the built-in CPU backend fills.
  *
- * Searched in this order: $EFME_BACKEND_DIR (not in setuid programs), the directory given at build time, then the
- * directory that libefme itself lies in and its subdirectory efme, so that a moved installation finds its modules. All
- * must be absolute: the current directory is never looked at, whatever the environment or argv says. The first directory
- * that has the file decides. A module is never unloaded: threads or exit handlers of a device runtime may still be in it. */
+ * Searched in this order: $EFME_BACKEND_DIR, the directory given at build time, then the directory that libefme itself
+ * lies in and its subdirectory efme, so that a moved installation finds its modules. All must be absolute: the current
+ * directory is never looked at, whatever the environment or argv says. A program that runs with more rights than its caller
+ * (setuid, setgid, file capabilities) looks into the directory given at build time only. The first directory that has the
+ * file decides. A module is never unloaded: threads or exit handlers of a device runtime may still be in it. */
 #include "backend/module.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 
 #include "util/util.h"
@@ -27,13 +29,14 @@ static int add_dir(char dirs[EFME_MODULE_DIRS][EFME_MODULE_PATH], int count, con
 }
 
 int efme_module_dirs(char dirs[EFME_MODULE_DIRS][EFME_MODULE_PATH]) {
-  int count = 0;
-  const char *chosen = secure_getenv("EFME_BACKEND_DIR");
+  int count = 0, trusted = !getauxval(AT_SECURE);
+  const char *chosen = trusted ? getenv("EFME_BACKEND_DIR") : NULL;
   if (chosen) count = add_dir(dirs, count, chosen, strlen(chosen), "");
   count = add_dir(dirs, count, EFME_MODULE_DIR, strlen(EFME_MODULE_DIR), "");
-  /* Linked statically this is the program's own name, which may be a bare argv[0]: then it is not absolute and left out. */
+  /* Linked statically this is the program's argv[0], which is whatever the caller says: a bare name is not absolute and left
+   * out, and where the caller must not choose it is not asked for at all. */
   Dl_info self;
-  if (dladdr(&efme_allocator_libc, &self) && self.dli_fname) {
+  if (trusted && dladdr(&efme_allocator_libc, &self) && self.dli_fname) {
     const char *slash = strrchr(self.dli_fname, '/');
     if (slash) {
       size_t n = (size_t)(slash - self.dli_fname);
@@ -94,7 +97,8 @@ efme_status efme_module_load(const struct efme_backend_api **out, const char *na
   for (int i = 0; i < count; i++) {
     snprintf(path, sizeof path, "%.*s/" PREFIX "%.*s" SUFFIX, EFME_MODULE_PATH - 1, dirs[i], (int)n, name);
     struct stat st;
-    if (stat(path, &st) == 0) return load_file(out, path);
+    if (stat(path, &st) == 0) /* opening a pipe would wait for its other end */
+      return S_ISREG(st.st_mode) ? load_file(out, path) : efme_fail(EFME_E_BACKEND, "%s: is not a file", path);
     int more = snprintf(tried + used, sizeof tried - used, "%s%.*s", used ? ", " : "", EFME_MODULE_PATH - 1, dirs[i]);
     if (more > 0) used = EFME_MIN(used + (size_t)more, sizeof tried - 1);
   }

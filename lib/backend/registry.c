@@ -37,21 +37,24 @@ static efme_status open_named(struct efme_backend *out, const char *name, const 
   return status ? status : open_api(out, api, colon ? colon + 1 : NULL, host);
 }
 
-static efme_status open_any(struct efme_backend *out, const char *name, const struct efme_backend_host *host, char fallback[256]) {
+static efme_status open_any(struct efme_backend *out, const char *name, const struct efme_backend_host *host, char chosen[256]) {
   if (name && strcmp(name, "auto") != 0) {
     efme_status status = open_named(out, name, host);
     return status == EFME_OK || status == EFME_E_ARGUMENT ? status : efme_fail_prefix(status, "backend \"%.64s\"", name);
   }
-  if (open_named(out, "cuda", host) == EFME_OK) return EFME_OK;
-  snprintf(fallback, 256, "backend auto: computing on the CPU, for %.200s", efme_error_text());
+  if (open_named(out, "cuda", host) == EFME_OK) {
+    snprintf(chosen, 256, "backend auto: computing on %.64s", out->api->name);
+    return EFME_OK;
+  }
+  snprintf(chosen, 256, "backend auto: computing on the CPU, for %.200s", efme_error_text());
   return open_named(out, "cpu", host);
 }
 
-efme_status efme_backend_open(struct efme_backend *out, const char *name, const struct efme_backend_host *host, char fallback[256]) {
+efme_status efme_backend_open(struct efme_backend *out, const char *name, const struct efme_backend_host *host, char chosen[256]) {
   char error[512];
   efme_error_save(error);
-  fallback[0] = '\0';
-  efme_status status = open_any(out, name, host, fallback);
+  chosen[0] = '\0';
+  efme_status status = open_any(out, name, host, chosen);
   if (!status) efme_error_restore(error); /* what auto tried in vain is no failed call */
   return status;
 }

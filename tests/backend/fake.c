@@ -5,9 +5,15 @@
 
 const struct efme_backend_api *efme_backend_entry(uint32_t abi, const char **reason);
 
+#ifdef FAKE_UNRESOLVED
+uint32_t efme_nobody_has_this(void);
+#endif
+
 static uint32_t device_count(void) {
-#ifdef FAKE_NO_DEVICE
+#if defined(FAKE_NO_DEVICE)
   return 0;
+#elif defined(FAKE_UNRESOLVED)
+  return efme_nobody_has_this();
 #else
   return 2;
 #endif

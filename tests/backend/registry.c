@@ -57,6 +57,7 @@ START_TEST(good_module) {
   expect_open("fake", "fake");
   expect_open("fake:1", "fake");
   expect_failure("fake:7", EFME_E_BACKEND, "backend \"fake:7\": no such fake device");
+  expect_open("long", "fake"); /* made for a later library whose table has more entries behind ours */
   ck_assert_int_eq(lines, 0);
 }
 END_TEST
@@ -66,6 +67,7 @@ START_TEST(wrong_modules) {
   expect_failure("noentry", EFME_E_BACKEND, "efme-noentry.so: has no symbol efme_backend_entry");
   expect_failure("wrongabi", EFME_E_BACKEND, "made for backend interface 7, this library has 1");
   expect_failure("short", EFME_E_BACKEND, "its table has 64 bytes");
+  expect_failure("unresolved", EFME_E_BACKEND, "efme_nobody_has_this");
   expect_failure("hole", EFME_E_BACKEND, "its table has an empty entry");
   expect_failure("declines", EFME_E_UNSUPPORTED, "efme-declines.so: unsupported: the fake has the day off");
   expect_failure("silent", EFME_E_UNSUPPORTED, "declined without a reason");
@@ -89,7 +91,24 @@ START_TEST(not_a_module) {
   expect_failure("empty", EFME_E_BACKEND, "efme-empty.so");
   snprintf(path, sizeof path, "%s/efme-folder.so", root);
   ck_assert_int_eq(mkdir(path, 0700), 0);
-  expect_failure("folder", EFME_E_BACKEND, "efme-folder.so");
+  expect_failure("folder", EFME_E_BACKEND, "efme-folder.so: is not a file");
+  snprintf(path, sizeof path, "%s/efme-pipe.so", root);
+  ck_assert_int_eq(mkfifo(path, 0600), 0);
+  expect_failure("pipe", EFME_E_BACKEND, "efme-pipe.so: is not a file"); /* and does not wait for a writer */
+  snprintf(path, sizeof path, "%s/efme-short.so", root);
+  ck_assert_ptr_nonnull(f = fopen(path, "w"));
+  fputs("\177ELF\2\1\1", f);
+  fclose(f);
+  expect_failure("short", EFME_E_BACKEND, "efme-short.so");
+  snprintf(path, sizeof path, "%s/efme-gone.so", root);
+  ck_assert_int_eq(symlink("/nowhere/efme-gone.so", path), 0);
+  expect_failure("gone", EFME_E_UNSUPPORTED, "no module efme-gone.so");
+  ck_assert_uint_eq(efme_device_count(), 1 + 6); /* all are listed, none is usable */
+  efme_device_info info = EFME_DEVICE_INFO_INIT;
+  for (uint32_t i = 1; i < 7; i++) {
+    ck_assert_int_eq(efme_device_get(&info, i), EFME_OK);
+    ck_assert(!info.usable && info.reason[0]);
+  }
 }
 END_TEST
 
@@ -136,7 +155,8 @@ START_TEST(auto_takes_cuda) {
   ck_assert_int_eq(symlink(MODULES "/efme-fake.so", path), 0);
   setenv("EFME_BACKEND_DIR", root, 1);
   expect_open("auto", "fake");
-  ck_assert_int_eq(lines, 0);
+  ck_assert_int_eq(lines, 1);
+  ck_assert_str_eq(last_line, "backend auto: computing on fake");
 }
 END_TEST
 
@@ -155,33 +175,69 @@ START_TEST(current_directory_is_never_searched) {
 }
 END_TEST
 
-/* A moved installation: the shared library in some directory, modules in its subdirectory efme or beside it. */
-START_TEST(beside_the_library) {
-  char command[1200], library[128];
-  snprintf(library, sizeof library, "%s/libefme.so", root);
-  snprintf(command, sizeof command, "cp %s %s && mkdir %s/efme && ln -s %s/efme-fake.so %s/efme/ && ln -s %s/efme-declines.so %s/", LIBRARY,
-           library, root, MODULES, root, MODULES, root);
-  ck_assert_int_eq(system(command), 0);
-  unsetenv("EFME_BACKEND_DIR");
-  void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
-  ck_assert_msg(handle != NULL, "%s", dlerror());
-  void *symbols[3] = {dlsym(handle, "efme_context_create"), dlsym(handle, "efme_context_release"), dlsym(handle, "efme_last_error")};
+/* A copy of the shared library in root, with modules in its subdirectory efme and beside it. */
+struct copy {
+  void *handle;
   efme_status (*create)(efme_context **, const efme_context_options *);
   void (*release)(efme_context *);
   const char *(*last_error)(void);
-  memcpy(&create, &symbols[0], sizeof create);
-  memcpy(&release, &symbols[1], sizeof release);
-  memcpy(&last_error, &symbols[2], sizeof last_error);
+};
+
+static void copy_library(void) {
+  char command[1200];
+  snprintf(command, sizeof command, "cp %s %s/libefme.so && mkdir %s/efme && ln -s %s/efme-fake.so %s/efme/ && ln -s %s/efme-declines.so %s/",
+           LIBRARY, root, root, MODULES, root, MODULES, root);
+  ck_assert_int_eq(system(command), 0);
+  unsetenv("EFME_BACKEND_DIR");
+}
+
+static void copy_open(struct copy *c, const char *path) {
+  c->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  ck_assert_msg(c->handle != NULL, "%s", dlerror());
+  void *symbols[3] = {dlsym(c->handle, "efme_context_create"), dlsym(c->handle, "efme_context_release"), dlsym(c->handle, "efme_last_error")};
+  memcpy(&c->create, &symbols[0], sizeof symbols[0]);
+  memcpy(&c->release, &symbols[1], sizeof symbols[1]);
+  memcpy(&c->last_error, &symbols[2], sizeof symbols[2]);
+}
+
+/* A moved installation. */
+START_TEST(beside_the_library) {
+  char library[128];
+  struct copy c;
+  copy_library();
+  snprintf(library, sizeof library, "%s/libefme.so", root);
+  copy_open(&c, library);
   efme_context_options o = EFME_CONTEXT_OPTIONS_INIT;
   efme_context *context = NULL;
   o.backend = "fake";
-  ck_assert_msg(create(&context, &o) == EFME_OK, "%s", last_error());
-  release(context);
+  ck_assert_msg(c.create(&context, &o) == EFME_OK, "%s", c.last_error());
+  c.release(context);
   o.backend = "declines";
-  ck_assert_int_eq(create(&context, &o), EFME_E_UNSUPPORTED);
-  ck_assert_ptr_nonnull(strstr(last_error(), "day off"));
+  ck_assert_int_eq(c.create(&context, &o), EFME_E_UNSUPPORTED);
+  ck_assert_ptr_nonnull(strstr(c.last_error(), "day off"));
   expect_failure("fake", EFME_E_UNSUPPORTED, "no module efme-fake.so"); /* the one linked into this program lies elsewhere */
-  dlclose(handle);
+  dlclose(c.handle);
+}
+END_TEST
+
+/* The loader found the library by way of the current directory: that is not followed. */
+START_TEST(beside_a_relative_library) {
+  char before[600];
+  struct copy c;
+  copy_library();
+  ck_assert_ptr_nonnull(getcwd(before, sizeof before));
+  ck_assert_int_eq(chdir(root), 0);
+  copy_open(&c, "./libefme.so");
+  efme_context_options o = EFME_CONTEXT_OPTIONS_INIT;
+  efme_context *context = NULL;
+  static const char *const names[] = {"fake", "declines"};
+  for (int i = 0; i < 2; i++) {
+    o.backend = names[i];
+    ck_assert_int_eq(c.create(&context, &o), EFME_E_UNSUPPORTED);
+    ck_assert_msg(strstr(c.last_error(), "no module") != NULL, "%s", c.last_error());
+  }
+  dlclose(c.handle);
+  ck_assert_int_eq(chdir(before), 0);
 }
 END_TEST
 
@@ -202,9 +258,9 @@ START_TEST(device_list) {
     declines += strcmp(info.name, "declines") == 0 && strstr(info.reason, "day off");
     if (strcmp(info.name, "fake:1") == 0) ck_assert_uint_eq(info.memory, 1001);
   }
-  ck_assert_uint_eq(fakes, 6); /* fake, openfails and opensilent show two each: looking starts nothing */
-  ck_assert_uint_eq(unusable, 8);
-  ck_assert_uint_eq(count, 1 + 6 + 8);
+  ck_assert_uint_eq(fakes, 8); /* fake, long, openfails and opensilent show two each: looking starts nothing */
+  ck_assert_uint_eq(unusable, 9);
+  ck_assert_uint_eq(count, 1 + 8 + 9);
   ck_assert(cuda == 1 && declines == 1);
   info.memory = 5;
   ck_assert_int_eq(efme_device_get(&info, count), EFME_E_ARGUMENT);
@@ -233,6 +289,7 @@ int main(void) {
   tcase_add_test(t, auto_takes_cuda);
   tcase_add_test(t, current_directory_is_never_searched);
   tcase_add_test(t, beside_the_library);
+  tcase_add_test(t, beside_a_relative_library);
   tcase_add_test(t, device_list);
   tcase_add_test(t, listing_is_no_error);
   return test_run(suite);

@@ -146,8 +146,8 @@ struct training {
 
 static void begin(struct training *t, int backend, int recipe, const char *checkpoint) {
   efme_context *context = contexts[backend];
-  t->train = fx_dataset(context, 0, 22, 3, 1); /* batches of 8, 8, 6 */
-  t->validation = fx_dataset(context, 22, 9, 3, 1);
+  t->train = fx_dataset(context, 0, 21, 3, 1); /* batches of 8, 8, 5 */
+  t->validation = fx_dataset(context, 21, 9, 3, 1);
   t->model = fx_model(context, 2, 5);
   t->recipe = recipes[recipe](context);
   t->trainer = NULL;
@@ -188,7 +188,7 @@ START_TEST(training) {
     ck_ok(efme_trainer_run(t[b].trainer, NULL, NULL));
   }
   same(&t[CPU], &t[STRICT], "trained");
-  /* Each phase records main for batches of 8 and of 6 and update once; all later steps are replays of these. */
+  /* Each phase records main for batches of 8 and of 5 and update once; all later steps are replays of these. */
   uint64_t phases = 0, epochs = efme_trainer_epoch_count(t[STRICT].trainer);
   for (uint32_t i = 0; i < epochs; i++) {
     efme_epoch e = EFME_EPOCH_INIT;
