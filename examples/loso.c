@@ -14,6 +14,8 @@ static const char help[] =
     "  --epochs N  --batch N  --seed N   change the preset\n"
     "  --folds K            K folds of whole subjects instead of one a subject\n"
     "  --datasets           one fold for each source dataset\n"
+    "  --choose K           each fold chooses among Adam, AdamW, SGD and RMSprop, without alpha and with the paper's, by K folds of its own\n"
+    "                       training subjects\n"
     "  --validation KIND    subjects (default), random (as the paper's scripts; flagged), none\n"
     "  --workers N          folds at a time, a thread each; 0: one per CPU. Results do not depend on it\n"
     "  --shard I/N          do only folds I, I+N, ... ; --merge DIR adds those of another shard\n"
@@ -26,7 +28,7 @@ struct choice {
   struct data_choice data;
   const char *weights, *preset, *out, *merge[16];
   int merges, reset_head, by_dataset;
-  uint32_t folds, validation, workers, shard, shards, epochs, batch, size;
+  uint32_t folds, choose, validation, workers, shard, shards, epochs, batch, size;
   uint64_t seed;
   int has_seed;
 };
@@ -35,7 +37,7 @@ static void parse(struct choice *c, int argc, char **argv) {
   static const struct option options[] = {
       {"data", 1, 0, 'd'}, {"map", 1, 0, 'm'}, {"where", 1, 0, 'w'}, {"balance", 1, 0, 'b'}, {"without", 1, 0, 'x'}, {"weights", 1, 0, 'W'}, {"reset-head", 0, 0, 'R'},
       {"size", 1, 0, 'z'}, {"preset", 1, 0, 'p'}, {"epochs", 1, 0, 'e'}, {"batch", 1, 0, 'B'}, {"seed", 1, 0, 'S'}, {"folds", 1, 0, 'f'},
-      {"datasets", 0, 0, 'D'}, {"validation", 1, 0, 'v'}, {"workers", 1, 0, 'j'}, {"shard", 1, 0, 's'}, {"merge", 1, 0, 'M'}, {"out", 1, 0, 'o'},
+      {"datasets", 0, 0, 'D'}, {"choose", 1, 0, 'c'}, {"validation", 1, 0, 'v'}, {"workers", 1, 0, 'j'}, {"shard", 1, 0, 's'}, {"merge", 1, 0, 'M'}, {"out", 1, 0, 'o'},
       {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
   static const char *const kinds[] = {"subjects", "random", "none"};
   const char *me = "efme-loso";
@@ -54,6 +56,7 @@ static void parse(struct choice *c, int argc, char **argv) {
     case 'S': c->seed = (uint64_t)option_number(me, "--seed", optarg, 0, 9e15), c->has_seed = 1; break;
     case 'f': c->folds = (uint32_t)option_number(me, "--folds", optarg, 2, 1e6); break;
     case 'D': c->by_dataset = 1; break;
+    case 'c': c->choose = (uint32_t)option_number(me, "--choose", optarg, 2, 1e6); break;
     case 'v':
       for (c->validation = 0; c->validation < 3 && strcmp(optarg, kinds[c->validation]); c->validation++) {}
       if (c->validation == 3) fprintf(stderr, "%s: --validation takes subjects, random or none\n", me), exit(EXIT_USAGE);
@@ -81,6 +84,39 @@ static efme_status make_plan(efme_fold_plan **out, const efme_dataset *data, con
   if (c->by_dataset) return efme_fold_plan_datasets(out, data, &options);
   if (c->folds) return efme_fold_plan_grouped(out, data, c->folds, &options);
   return efme_fold_plan_loso(out, data, &options);
+}
+
+/* The recipe with another optimizer in all its phases, and the paper's alpha. */
+static efme_status make_candidate(efme_recipe **out, efme_context *context, const efme_recipe *base, uint32_t kind, int paper_alpha) {
+  static const float alpha[3] = {0.27f, 0.35f, 0.38f};
+  efme_train_options options = EFME_TRAIN_OPTIONS_INIT;
+  efme_status status = efme_recipe_clone(out, base);
+  if (status == EFME_OK) status = efme_recipe_get_options(*out, &options);
+  if (paper_alpha) options.alpha = alpha, options.alpha_count = 3;
+  if (status == EFME_OK) status = efme_recipe_set_options(*out, &options);
+  if (status == EFME_OK) status = efme_recipe_clear_phases(*out);
+  for (uint32_t i = 0; i < efme_recipe_phase_count(base) && status == EFME_OK; i++) {
+    efme_phase phase = EFME_PHASE_INIT;
+    efme_optimizer_options o = EFME_OPTIMIZER_OPTIONS_INIT;
+    status = efme_recipe_get_phase(base, i, &phase);
+    if (status == EFME_OK) status = efme_optimizer_get_options(phase.optimizer, &o);
+    o.kind = kind;
+    if (kind == EFME_SGD) o.learning_rate *= 10; /* its steps are not scaled to the gradient */
+    if (status == EFME_OK) status = efme_optimizer_create(&phase.optimizer, context, &o);
+    if (status != EFME_OK) break;
+    status = efme_recipe_add_phase(*out, &phase);
+    efme_optimizer_release(phase.optimizer);
+  }
+  return status;
+}
+
+/* What --choose chooses among besides the recipe itself. */
+static efme_status make_candidates(efme_recipe *out[8], uint32_t *count, efme_context *context, const efme_recipe *base, uint32_t classes) {
+  efme_status status = EFME_OK;
+  for (int alpha = 0; alpha < (classes == 3 ? 2 : 1); alpha++)
+    for (uint32_t kind = EFME_ADAM; kind <= EFME_RMSPROP && status == EFME_OK; kind++)
+      if (alpha || kind != EFME_ADAM) status = make_candidate(&out[(*count)++], context, base, kind, alpha);
+  return status;
 }
 
 static efme_status load_start(efme_model **out, efme_context *context, const efme_dataset *data, const struct choice *c) {
@@ -111,7 +147,7 @@ int main(int argc, char **argv) {
   efme_context *context = NULL;
   efme_dataset *all = NULL, *data = NULL;
   efme_model *start = NULL;
-  efme_recipe *recipe = NULL;
+  efme_recipe *recipe = NULL, *others[8] = {NULL};
   efme_fold_plan *plan = NULL;
   efme_evaluator *evaluator = NULL;
   efme_result *result = NULL;
@@ -126,6 +162,8 @@ int main(int argc, char **argv) {
   if (status == EFME_OK) what = "fold plan", status = make_plan(&plan, data, &c);
   efme_evaluator_options options = EFME_EVALUATOR_OPTIONS_INIT;
   options.workers = c.workers, options.shard = c.shard, options.shards = c.shards, options.folder = c.out;
+  options.alternatives = (const efme_recipe *const *)others, options.inner_folds = c.choose;
+  if (status == EFME_OK && c.choose) what = "--choose", status = make_candidates(others, &options.alternative_count, context, recipe, efme_dataset_class_count(data));
   if (status == EFME_OK) what = "evaluator", status = efme_evaluator_create(&evaluator, start, data, plan, recipe, &options);
   for (int i = 0; i < c.merges && status == EFME_OK; i++) what = c.merge[i], status = efme_evaluator_merge(evaluator, c.merge[i]);
   if (status == EFME_OK) {
@@ -148,6 +186,7 @@ int main(int argc, char **argv) {
   efme_evaluator_release(evaluator);
   efme_fold_plan_release(plan);
   efme_recipe_release(recipe);
+  for (int i = 0; i < 8; i++) efme_recipe_release(others[i]);
   efme_model_release(start);
   efme_dataset_release(data);
   efme_dataset_release(all);

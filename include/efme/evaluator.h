@@ -64,9 +64,14 @@ typedef struct efme_evaluator_options {
   uint32_t shard, shards; /* this run does folds with index % shards == shard; shards 0 or 1: all */
   uint32_t refuse_unknown; /* 1: start weights of unknown provenance are refused; 0: the audit says `unknown` */
   const char *folder;   /* per-fold results and checkpoints; an interrupted run goes on. NULL: memory only */
+  /* Grid search that cannot leak: where there are alternatives, every fold chooses for itself, by UF1 pooled over inner_folds folds of whole
+   * subjects of its own training and validation samples, among the recipe and these. The first of equals wins; the tested subject has no part. */
+  const efme_recipe *const *alternatives; /* copied; NULL: no choice */
+  uint32_t alternative_count;             /* at most 255 */
+  uint32_t inner_folds;                   /* at least 2; 0: 5 */
 } efme_evaluator_options;
 
-#define EFME_EVALUATOR_OPTIONS_INIT { sizeof(efme_evaluator_options), 0, 0, 0, 0, NULL }
+#define EFME_EVALUATOR_OPTIONS_INIT { sizeof(efme_evaluator_options), 0, 0, 0, 0, NULL, NULL, 0, 0 }
 
 /* start: weights every fold starts from. Errors: LEAK where they have seen a tested subject or tested content (named), MISMATCH (classes, or a folder
  * that belongs to another run: names the field), IO. options may be NULL. */

@@ -87,6 +87,8 @@ typedef struct efme_phase {
  *   "fine-tune"       all layers for 3 epochs, BN fixed, lr 1e-4, loss and augmentation of "scratch"
  * The alpha of the paper's presets is used only where the classes are negative, positive, surprise. */
 EFME_API efme_status efme_recipe_create(efme_recipe **out, efme_context *context, const char *preset);
+/* An equal recipe that may be changed: how the candidates of a choice are made from one. */
+EFME_API efme_status efme_recipe_clone(efme_recipe **out, const efme_recipe *recipe);
 EFME_API efme_recipe *efme_recipe_retain(efme_recipe *recipe);
 EFME_API void efme_recipe_release(efme_recipe *recipe);
 EFME_API const char *efme_recipe_preset(const efme_recipe *recipe); /* name, with "+changed" behind it once changed */

@@ -15,6 +15,11 @@ static efme_status load_options(efme_evaluator_options *o, const efme_evaluator_
     return efme_fail(EFME_E_ARGUMENT, "efme_evaluator_create: shard is %u of %u", o->shard, o->shards);
   if (o->refuse_unknown > 1)
     return efme_fail(EFME_E_ARGUMENT, "efme_evaluator_create: refuse_unknown is %u, must be 0 or 1", o->refuse_unknown);
+  if (o->alternative_count > 255 || (o->alternative_count && !o->alternatives))
+    return efme_fail(EFME_E_ARGUMENT, "efme_evaluator_create: %s", o->alternative_count > 255 ? "more than 255 alternatives" : "alternatives is NULL");
+  for (uint32_t i = 0; i < o->alternative_count; i++)
+    if (!o->alternatives[i]) return efme_fail(EFME_E_ARGUMENT, "efme_evaluator_create: alternatives[%u] is NULL", i);
+  if (o->inner_folds == 1) return efme_fail(EFME_E_ARGUMENT, "efme_evaluator_create: inner_folds is 1, at least 2 are needed");
   if (o->folder && !*o->folder) return efme_fail(EFME_E_ARGUMENT, "efme_evaluator_create: folder is empty");
   return EFME_OK;
 }

@@ -82,6 +82,23 @@ efme_status efme_recipe_create(efme_recipe **out, efme_context *context, const c
   return EFME_OK;
 }
 
+/* Optimizers are constant, so both may hold them. */
+efme_status efme_recipe_clone(efme_recipe **out, const efme_recipe *recipe) {
+  if (!out || !recipe) return efme_fail(EFME_E_ARGUMENT, "efme_recipe_clone: %s is NULL", out ? "recipe" : "out");
+  efme_recipe *r = efme_mem_calloc(allocator(recipe), 1, sizeof *r, "recipe");
+  if (!r) return EFME_E_NOMEM;
+  atomic_init(&r->references, 1);
+  r->context = efme_context_retain(recipe->context);
+  r->preset = recipe->preset;
+  memcpy(r->name, recipe->name, sizeof r->name);
+  efme_status status = take_options(r, &recipe->options);
+  r->alpha_preset = recipe->alpha_preset;
+  for (size_t i = 0; i < recipe->phase_count && !status; i++) status = append_phase(r, &recipe->phases[i]);
+  if (status) efme_recipe_release(r);
+  else *out = r;
+  return status;
+}
+
 efme_recipe *efme_recipe_retain(efme_recipe *recipe) {
   if (recipe) atomic_fetch_add_explicit(&recipe->references, 1, memory_order_relaxed);
   return recipe;

@@ -152,6 +152,12 @@ static void json_plan(struct efme_json *j, const efme_evaluator *e) {
   efme_json_close(j, '}');
 }
 
+static void json_scores(struct efme_json *j, const double *uf1, uint32_t count) {
+  efme_json_open(j, "inner_uf1", '[');
+  for (uint32_t i = 0; i < count; i++) efme_json_double(j, NULL, uf1[i]);
+  efme_json_close(j, ']');
+}
+
 static void json_folds(struct efme_json *j, const efme_evaluator *e) {
   efme_json_open(j, "folds", '[');
   for (uint32_t f = 0; f < e->plan->count; f++) {
@@ -167,6 +173,8 @@ static void json_folds(struct efme_json *j, const efme_evaluator *e) {
     efme_json_hex(j, "end_checksum", r->end_checksum);
     efme_json_hex(j, "seed", r->seed);
     efme_json_u64(j, "epochs", r->epochs);
+    if (r->inner_uf1) efme_json_u64(j, "recipe", r->choice);
+    if (r->inner_uf1) json_scores(j, r->inner_uf1, e->recipe_count);
     efme_json_double(j, "seconds", r->seconds);
     if (!same_maker(&r->maker, &e->maker)) efme_json_maker(j, "maker", &r->maker);
     efme_json_close(j, '}');
@@ -217,6 +225,7 @@ static efme_status write_audit(struct efme_result *r, const efme_evaluator *e) {
   json_plan(&j, e);
   efme_json_hex(&j, "start_checksum", e->start_checksum);
   efme_json_u64(&j, "configurations_tried", e->tried_count);
+  efme_json_choice(&j, e);
   json_duplicates(&j, e);
   json_folds(&j, e);
   json_subjects(&j, e);
@@ -235,15 +244,17 @@ static efme_status write_run(struct efme_result *r, const efme_evaluator *e) {
   efme_text_init(&t, r->allocator);
   efme_json_init(&j, &t);
   j.depth = 1;
-  efme_json_raw(&j, "recipe", e->recipe_json);
+  efme_status status = efme_json_recipes(&j, e);
   efme_json_model(&j, "start_weights", e->start);
   efme_json_maker(&j, "maker", &e->maker);
   efme_json_double(&j, "fold_seconds", total_seconds(e));
-  efme_status status = efme_result_keep(&r->run_json, r, &t);
+  if (status == EFME_OK) status = efme_result_keep(&r->run_json, r, &t);
+  else efme_text_free(&t);
   if (status) return status;
   efme_text_init(&t, r->allocator);
-  efme_text_printf(&t, "  recipe %s, start weights %016llx (provenance %s)\n", efme_recipe_preset(e->recipe),
-                   (unsigned long long)e->start_checksum, *e->doubt ? "unknown" : "known");
+  efme_text_printf(&t, "  recipe %s", efme_recipe_preset(e->recipes[0]));
+  if (e->recipe_count > 1) efme_text_printf(&t, " or one of %u alternatives, as each fold chose", e->recipe_count - 1);
+  efme_text_printf(&t, ", start weights %016llx (provenance %s)\n", (unsigned long long)e->start_checksum, *e->doubt ? "unknown" : "known");
   efme_text_printf(&t, "  %u folds (%s), validation: %s; plan %016llx\n", e->plan->count, e->plan->kind,
                    validations[e->plan->options.validation], (unsigned long long)e->plan->fingerprint);
   efme_text_printf(&t, "  %s on %s%s%s, decoder %s, library %s\n", e->maker.backend,
@@ -267,6 +278,7 @@ static efme_status fill(struct efme_result *r, const efme_evaluator *e) {
   if (status == EFME_OK) status = find_provenance(r, e);
   if (status == EFME_OK) status = find_makers(r, e);
   if (status == EFME_OK) status = find_configurations(r, e);
+  if (status == EFME_OK) status = efme_choice_find(r, e);
   if (status == EFME_OK) status = write_audit(r, e);
   if (status == EFME_OK) status = write_run(r, e);
   return status;

@@ -96,13 +96,27 @@ efme_status efme_maker_fill(struct efme_maker *maker, efme_context *context, con
 
 /* ---- making ---- */
 
+static efme_status take_recipes(efme_evaluator *e, const efme_recipe *recipe, const efme_evaluator_options *o) {
+  e->recipes = efme_mem_calloc(e->allocator, (size_t)o->alternative_count + 1, sizeof *e->recipes, "recipes");
+  if (!e->recipes) return EFME_E_NOMEM;
+  e->inner_folds = o->inner_folds ? o->inner_folds : 5;
+  efme_status status = EFME_OK;
+  for (uint32_t i = 0; i <= o->alternative_count && status == EFME_OK; i++) {
+    const efme_recipe *from = i ? o->alternatives[i - 1] : recipe;
+    status = check_recipe(from);
+    if (status == EFME_OK) status = efme_recipe_clone(&e->recipes[i], from);
+    if (status && i) status = efme_fail_prefix(status, "alternatives[%u]", i - 1);
+    e->recipe_count = i + 1;
+  }
+  return status;
+}
+
 static efme_status fill(efme_evaluator *e, const efme_recipe *recipe, const efme_evaluator_options *o) {
   efme_status status = efme_plan_verify(e->plan);
   if (status == EFME_OK) status = efme_provenance_check(e->start, e->dataset, e->plan, (int)o->refuse_unknown);
   if (status == EFME_OK) status = efme_provenance_doubt(e->doubt, e->start, e->dataset);
   if (status == EFME_OK) status = efme_dataset_contents(e->dataset, &e->contents);
-  if (status == EFME_OK) status = efme_recipe_copy(&e->recipe, recipe);
-  if (status == EFME_OK) status = efme_recipe_describe(e->recipe, &e->recipe_json);
+  if (status == EFME_OK) status = take_recipes(e, recipe, o);
   if (status == EFME_OK) status = efme_maker_fill(&e->maker, e->context, e->dataset);
   if (status == EFME_OK) status = efme_identity_make(&e->identity, e);
   if (status) return status;
@@ -119,7 +133,6 @@ efme_status efme_evaluator_make(efme_evaluator **out, efme_model *start, const e
   if (status == EFME_OK && efme_dataset_context(dataset) != start->context)
     status = efme_fail(EFME_E_ARGUMENT, "the dataset belongs to another context than the start weights");
   if (status == EFME_OK) status = check_plan(plan, dataset);
-  if (status == EFME_OK) status = check_recipe(recipe);
   if (status == EFME_OK) status = efme_model_hold(start);
   if (status) return status;
   const struct efme_allocator *a = efme_context_allocator(start->context);
@@ -154,8 +167,8 @@ void efme_evaluator_destroy(efme_evaluator *e) {
   efme_mem_free(a, e->folder);
   efme_mem_free(a, e->tried);
   efme_mem_free(a, e->identity.lines);
-  efme_string_free(e->recipe_json);
-  efme_recipe_release(e->recipe);
+  for (uint32_t i = 0; i < e->recipe_count; i++) efme_recipe_release(e->recipes[i]);
+  efme_mem_free(a, e->recipes);
   efme_train_shared_release(e->shared);
   efme_fold_plan_release(e->plan);
   efme_dataset_release(e->dataset);
@@ -179,6 +192,7 @@ efme_status efme_evaluator_view(efme_dataset **out, const efme_evaluator *e, uin
 void efme_fold_record_free(struct efme_fold_record *record, const struct efme_allocator *a) {
   efme_mem_free(a, record->probabilities);
   efme_mem_free(a, record->history);
+  efme_mem_free(a, record->inner_uf1);
   memset(record, 0, sizeof *record);
 }
 

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "eval/json.h"
 #include "eval/plan.h"
 #include "eval/result.h"
 #include "train/recipe.h"
@@ -37,6 +38,8 @@ struct efme_fold_record {
   uint64_t end_checksum;   /* of the weights it was tested with */
   uint64_t seed;
   uint32_t epochs;
+  uint32_t choice;   /* of the evaluator's recipes */
+  double *inner_uf1; /* of each recipe; NULL where there is no choice */
   double seconds;
   char *history; /* a line for each epoch, for readers of the file */
   struct efme_maker maker;
@@ -52,8 +55,8 @@ struct efme_evaluator {
   efme_dataset *dataset;
   uint64_t contents; /* efme_dataset_contents */
   efme_fold_plan *plan;
-  efme_recipe *recipe; /* a copy of our own */
-  char *recipe_json;
+  efme_recipe **recipes; /* copies of our own: the recipe, then the alternatives that a fold may choose instead */
+  uint32_t recipe_count, inner_folds;
   uint32_t classes, workers, shard, shards;
   char *folder; /* NULL: memory only */
   struct efme_run_identity identity;
@@ -84,7 +87,14 @@ efme_status efme_maker_fill(struct efme_maker *maker, efme_context *context, con
 efme_status efme_identity_make(struct efme_run_identity *out, const efme_evaluator *e);
 /* MISMATCH naming the first field that differs; `who` is the file that holds the other lines. */
 efme_status efme_identity_compare(const struct efme_run_identity *mine, const char *lines, const char *who);
-efme_status efme_recipe_copy(efme_recipe **out, const efme_recipe *recipe);
+
+/* ---- choose.c: the recipe of a fold, and what reports say of it; nothing where there is one recipe ---- */
+/* Sets choice and inner_uf1, from the fold's training and validation samples alone. */
+efme_status efme_fold_choose(struct efme_fold_record *out, efme_evaluator *e, uint32_t fold, efme_train_progress_fn progress, void *user);
+/* Members "recipe" and "alternatives"; "choice" of the audit; the note. */
+efme_status efme_json_recipes(struct efme_json *j, const efme_evaluator *e);
+void efme_json_choice(struct efme_json *j, const efme_evaluator *e);
+efme_status efme_choice_find(struct efme_result *r, const efme_evaluator *e);
 
 /* ---- fold.c: one fold from start to finish, on the calling thread ---- */
 efme_status efme_fold_train(struct efme_fold_record *out, efme_evaluator *e, uint32_t fold, uint32_t threads,

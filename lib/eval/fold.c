@@ -76,14 +76,16 @@ efme_status efme_fold_train(struct efme_fold_record *out, efme_evaluator *e, uin
   efme_dataset *training = NULL, *validation = NULL;
   efme_trainer *trainer = NULL;
   char *checkpoint = e->folder ? efme_fold_path(e, e->folder, fold, "checkpoint") : NULL;
-  out->seed = efme_hash64(name, strlen(name), e->recipe->options.seed);
   out->maker = e->maker;
+  efme_status status = e->folder && !checkpoint ? EFME_E_NOMEM : EFME_OK;
+  if (status == EFME_OK) status = efme_fold_choose(out, e, fold, progress, user);
+  const efme_recipe *recipe = e->recipes[out->choice];
+  out->seed = efme_hash64(name, strlen(name), recipe->options.seed);
   struct efme_trainer_extra extra = {
       .shared = e->shared, .max_threads = threads, .allow_missing = 1, .reseed = 1, .seed = out->seed, .sparse_checkpoints = 1};
-  efme_status status = e->folder && !checkpoint ? EFME_E_NOMEM : EFME_OK;
   if (status == EFME_OK) status = efme_evaluator_view(&training, e, fold, EFME_PART_TRAIN);
   if (status == EFME_OK) status = efme_evaluator_view(&validation, e, fold, EFME_PART_VALIDATION);
-  if (status == EFME_OK) status = efme_trainer_create_internal(&trainer, e->start, e->recipe, training, validation, &extra);
+  if (status == EFME_OK) status = efme_trainer_create_internal(&trainer, e->start, recipe, training, validation, &extra);
   if (status == EFME_OK) status = train(out, e, fold, trainer, checkpoint, progress, user);
   efme_trainer_release(trainer);
   efme_dataset_release(validation);

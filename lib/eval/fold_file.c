@@ -77,6 +77,19 @@ void efme_json_maker(struct efme_json *j, const char *name, const struct efme_ma
   efme_json_close(j, '}');
 }
 
+/* Where folds choose their recipe: which, and the inner UF1 of each. */
+static void json_choice(struct efme_json *j, const efme_evaluator *e, const struct efme_fold_record *r) {
+  char uf1[40];
+  if (!r->inner_uf1) return;
+  efme_json_u64(j, "recipe", r->choice);
+  efme_json_open(j, "inner_uf1", '[');
+  for (uint32_t i = 0; i < e->recipe_count; i++) {
+    efme_format_double(uf1, sizeof uf1, r->inner_uf1[i], 17);
+    efme_json_string(j, NULL, uf1);
+  }
+  efme_json_close(j, ']');
+}
+
 static efme_status make_text(struct efme_text *t, const efme_evaluator *e, uint32_t fold, const struct efme_fold_record *r) {
   struct efme_json j;
   char seconds[40];
@@ -93,6 +106,7 @@ static efme_status make_text(struct efme_text *t, const efme_evaluator *e, uint3
   efme_json_hex(&j, "end_checksum", r->end_checksum);
   efme_json_hex(&j, "seed", r->seed);
   efme_json_u64(&j, "epochs", r->epochs);
+  json_choice(&j, e, r);
   efme_format_double(seconds, sizeof seconds, r->seconds, 17);
   efme_json_string(&j, "seconds", seconds);
   efme_json_string(&j, "history_columns", "phase epoch loss accuracy validation_loss validation_uf1 validation_uar");
@@ -194,6 +208,22 @@ static efme_status check_run(const struct reader *in) {
   return status;
 }
 
+static efme_status read_choice(const struct reader *in, struct efme_fold_record *r) {
+  const efme_evaluator *e = in->e;
+  const cJSON *array = cJSON_GetObjectItemCaseSensitive(in->root, "inner_uf1"), *item;
+  if (e->recipe_count == 1) return EFME_OK;
+  if (!u32_of(in->root, "recipe", &r->choice) || r->choice >= e->recipe_count || (uint32_t)cJSON_GetArraySize(array) != e->recipe_count)
+    return damaged(in, "its choice of a recipe");
+  r->inner_uf1 = efme_mem_calloc(e->allocator, e->recipe_count, sizeof *r->inner_uf1, "scores of recipes");
+  if (!r->inner_uf1) return EFME_E_NOMEM;
+  double *at = r->inner_uf1;
+  cJSON_ArrayForEach(item, array) {
+    const char *text = cJSON_GetStringValue(item);
+    if (!text || !efme_parse_double(text, strlen(text), at++)) return damaged(in, "inner_uf1");
+  }
+  return EFME_OK;
+}
+
 static void copy_text(char *out, size_t size, const char *text) { snprintf(out, size, "%s", text ? text : ""); }
 
 static void read_maker(const struct reader *in, struct efme_maker *m) {
@@ -257,7 +287,8 @@ static efme_status read_record(const struct reader *in, struct efme_fold_record 
     return efme_fail(EFME_E_MISMATCH, "%s: the fold started from weights %016llx, the run's are %016llx", in->path,
                      (unsigned long long)r->start_checksum, (unsigned long long)e->start_checksum);
   read_maker(in, &r->maker);
-  status = lines_of(in, &r->history, "history");
+  status = read_choice(in, r);
+  if (status == EFME_OK) status = lines_of(in, &r->history, "history");
   if (status) return status;
   r->probabilities =
       efme_mem_array(e->allocator, (size_t)e->plan->folds[in->fold].counts[EFME_PART_TEST] * e->classes, sizeof(float), "predictions");

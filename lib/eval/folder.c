@@ -69,7 +69,7 @@ static efme_status write_tried(efme_evaluator *e, uint64_t hash, const char *wha
 
 efme_status efme_folder_note(efme_evaluator *e) {
   char what[200];
-  snprintf(what, sizeof what, "recipe %s, start %016llx, plan %016llx", efme_recipe_preset(e->recipe),
+  snprintf(what, sizeof what, "recipe %s, start %016llx, plan %016llx", efme_recipe_preset(e->recipes[0]),
            (unsigned long long)e->start_checksum, (unsigned long long)e->plan->fingerprint);
   return write_tried(e, e->identity.hash, what);
 }
@@ -106,9 +106,10 @@ static efme_status write_run(efme_evaluator *e, const char *path) {
   efme_json_open(&j, NULL, '{');
   efme_json_string(&j, "format", EFME_RUN_FORMAT);
   efme_json_string(&j, "run", e->identity.lines);
-  efme_json_raw(&j, "recipe", e->recipe_json);
+  efme_status status = efme_json_recipes(&j, e);
   efme_json_close(&j, '}');
-  efme_status status = efme_text_take(&t, &text, &size);
+  if (status == EFME_OK) status = efme_text_take(&t, &text, &size);
+  else efme_text_free(&t);
   if (status == EFME_OK) status = efme_file_write(e->allocator, path, text, size);
   efme_mem_free(e->allocator, text);
   return status;
@@ -170,7 +171,7 @@ efme_status efme_folder_open(efme_evaluator *e) {
 static efme_status compare_fold(const efme_evaluator *e, uint32_t fold, const struct efme_fold_record *other, const char *folder) {
   const struct efme_fold_record *mine = &e->folds[fold];
   size_t bytes = (size_t)e->plan->folds[fold].counts[EFME_PART_TEST] * e->classes * sizeof(float);
-  if (!mine->done || (!memcmp(mine->probabilities, other->probabilities, bytes) && mine->end_checksum == other->end_checksum))
+  if (!mine->done || (!memcmp(mine->probabilities, other->probabilities, bytes) && mine->end_checksum == other->end_checksum && mine->choice == other->choice))
     return EFME_OK;
   return efme_fail(EFME_E_MISMATCH, "%s: fold %s differs from the one that is here (made on %s level %u there, %s level %u here)", folder,
                    e->plan->folds[fold].name, other->maker.device, other->maker.cpu_level, mine->maker.device, mine->maker.cpu_level);

@@ -1,5 +1,4 @@
-/* What a run is: dataset, plan, start weights, network, classes and recipe, as lines that can be compared one by one. The
- * evaluator's own copy of the recipe is made here too, since later changes by the caller must not reach a run. */
+/* What a run is: dataset, plan, start weights, network, classes and recipes, as lines that can be compared one by one. */
 #include <string.h>
 
 #include "backend/context.h"
@@ -10,18 +9,29 @@ static void hex_line(struct efme_text *t, const char *name, uint64_t value) {
   efme_text_printf(t, "%s %016llx\n", name, (unsigned long long)value);
 }
 
-static void recipe_lines(struct efme_text *t, const efme_recipe *recipe, uint32_t classes) {
+static void recipe_lines(struct efme_text *t, const char *recipe_prefix, const efme_recipe *recipe, uint32_t classes) {
   efme_train_options options = recipe->options;
   if (recipe->alpha_preset && classes != 3) options.alpha = NULL, options.alpha_count = 0;
-  efme_train_options_lines(t, &options);
-  efme_text_printf(t, "phases %zu\n", recipe->phase_count);
+  efme_train_options_lines(t, recipe_prefix, &options);
+  efme_text_printf(t, "%sphases %zu\n", recipe_prefix, recipe->phase_count);
   for (size_t i = 0; i < recipe->phase_count; i++) {
     const efme_phase *p = &recipe->phases[i];
-    char prefix[32];
-    snprintf(prefix, sizeof prefix, "phase %zu ", i + 1);
+    char prefix[64];
+    snprintf(prefix, sizeof prefix, "%sphase %zu ", recipe_prefix, i + 1);
     efme_text_printf(t, "%sscope %s\n%sepochs %u\n%spatience %u\n%srestore_best %u\n", prefix, p->scope == EFME_SCOPE_HEAD ? "head" : "all",
                      prefix, p->epochs, prefix, p->patience, prefix, p->restore_best);
     efme_optimizer_options_lines(t, prefix, &p->optimizer->options);
+  }
+}
+
+/* The recipe, and what a fold may choose instead, numbered from 1. */
+static void choice_lines(struct efme_text *t, const efme_evaluator *e) {
+  recipe_lines(t, "", e->recipes[0], e->classes);
+  if (e->recipe_count > 1) efme_text_printf(t, "alternatives %u\ninner folds %u\n", e->recipe_count - 1, e->inner_folds);
+  for (uint32_t i = 1; i < e->recipe_count; i++) {
+    char prefix[32];
+    snprintf(prefix, sizeof prefix, "alternative %u ", i);
+    recipe_lines(t, prefix, e->recipes[i], e->classes);
   }
 }
 
@@ -53,7 +63,7 @@ efme_status efme_identity_make(struct efme_run_identity *out, const efme_evaluat
   efme_text_double(&t, (double)a->bn_momentum, 9);
   efme_text_add(&t, "\n");
   for (uint32_t c = 0; c < e->classes; c++) class_line(&t, c, efme_dataset_class_name(e->dataset, c));
-  recipe_lines(&t, e->recipe, e->classes);
+  choice_lines(&t, e);
   efme_status status = efme_text_take(&t, &out->lines, &size);
   if (status == EFME_OK) out->hash = efme_hash64(out->lines, size, 0);
   return status;
@@ -88,23 +98,5 @@ efme_status efme_identity_compare(const struct efme_run_identity *mine, const ch
     x += n + (x[n] == '\n');
     y += m + (y[m] == '\n');
   }
-  return EFME_OK;
-}
-
-/* ---- the recipe's copy ---- */
-
-efme_status efme_recipe_copy(efme_recipe **out, const efme_recipe *recipe) {
-  efme_recipe *copy = NULL;
-  efme_status status = efme_recipe_create(&copy, recipe->context, recipe->preset->name);
-  if (status == EFME_OK) status = efme_recipe_set_options(copy, &recipe->options);
-  if (status == EFME_OK) status = efme_recipe_clear_phases(copy);
-  for (size_t i = 0; i < recipe->phase_count && status == EFME_OK; i++) status = efme_recipe_add_phase(copy, &recipe->phases[i]);
-  if (status) {
-    efme_recipe_release(copy);
-    return status;
-  }
-  copy->alpha_preset = recipe->alpha_preset; /* set_options saw another pointer */
-  memcpy(copy->name, recipe->name, sizeof copy->name);
-  *out = copy;
   return EFME_OK;
 }

@@ -170,7 +170,7 @@ static int report_features(const char *what, uint64_t done, uint64_t total, void
 static efme_status share(efme_evaluator *e, efme_train_progress_fn progress, void *user) {
   struct sharing s = {progress, user};
   if (e->shared) return EFME_OK;
-  return efme_train_shared_create(&e->shared, e->start, e->recipe, e->dataset, report_features, &s);
+  return efme_train_shared_create(&e->shared, e->start, e->recipes[0], e->dataset, report_features, &s);
 }
 
 efme_status efme_evaluator_work(efme_evaluator *e, const uint32_t *folds, uint32_t count, efme_train_progress_fn progress, void *user) {

@@ -26,7 +26,7 @@ void efme_identity(const struct efme_trainer *t, struct efme_text *text) {
   for (uint32_t c = 0; c < a->classes; c++) efme_text_printf(text, "class %u %s\n", c, t->model->class_names[c]);
   data_line(text, "training data", t->train_set, t->contents[0]);
   data_line(text, "validation data", t->validation_set, t->contents[1]);
-  efme_train_options_lines(text, &t->options);
+  efme_train_options_lines(text, "", &t->options);
   efme_text_printf(text, "seed of the run %llu\n", (unsigned long long)t->run_seed);
   efme_text_printf(text, "phases %u\n", t->phase_count);
   for (uint32_t i = 0; i < t->phase_count; i++) {

@@ -162,14 +162,16 @@ static void lines(struct efme_text *text, const char *prefix, const struct field
   }
 }
 
-void efme_train_options_lines(struct efme_text *text, const efme_train_options *o) {
-  lines(text, "option ", train_fields, EFME_COUNT(train_fields), o);
-  efme_text_add(text, "option alpha");
+void efme_train_options_lines(struct efme_text *text, const char *prefix, const efme_train_options *o) {
+  char name[64];
+  snprintf(name, sizeof name, "%soption ", prefix);
+  lines(text, name, train_fields, EFME_COUNT(train_fields), o);
+  efme_text_printf(text, "%salpha", name);
   for (uint32_t i = 0; o->alpha && i < o->alpha_count; i++) {
     efme_text_add(text, " ");
     add_float(text, o->alpha[i], 1);
   }
-  efme_text_printf(text, "%s\noption rank %u of %u\n", o->alpha ? "" : " none", o->collectives ? o->collectives->rank : 0,
+  efme_text_printf(text, "%s\n%srank %u of %u\n", o->alpha ? "" : " none", name, o->collectives ? o->collectives->rank : 0,
                    o->collectives ? o->collectives->ranks : 1);
 }
 

@@ -48,8 +48,9 @@ efme_status efme_phase_check(const efme_phase *phase);
 /* Names for reports; "?" out of range. */
 const char *efme_optimizer_kind_name(uint32_t kind);
 const char *efme_schedule_name(uint32_t schedule);
-/* One line "NAME VALUE" for each option, floats with all their digits: what checkpoints compare. Collectives by rank and ranks. */
-void efme_train_options_lines(struct efme_text *text, const efme_train_options *o);
+/* One line "PREFIXoption NAME VALUE" for each option, floats with all their digits: what checkpoints compare. Collectives by rank and
+ * ranks. */
+void efme_train_options_lines(struct efme_text *text, const char *prefix, const efme_train_options *o);
 void efme_optimizer_options_lines(struct efme_text *text, const char *prefix, const efme_optimizer_options *o);
 /* The same as members of a JSON object, without the braces. */
 void efme_train_options_json(struct efme_text *text, const efme_train_options *o, const char *indent);
