@@ -81,10 +81,11 @@ typedef struct efme_device_info {
   char description[128]; /* the CPU's or GPU's own name */
   uint64_t memory;       /* bytes of device memory, 0 unknown */
   uint32_t usable;       /* 1, or 0 with the reason in `reason` */
+  uint32_t reserved;
   char reason[256];
 } efme_device_info;
 
-#define EFME_DEVICE_INFO_INIT { sizeof(efme_device_info), "", "", 0, 0, "" }
+#define EFME_DEVICE_INFO_INIT { sizeof(efme_device_info), "", "", 0, 0, 0, "" }
 
 /* Devices of every backend that is built in or found as a module, usable or not. Looking does not start a device. */
 EFME_API uint32_t efme_device_count(void);

@@ -76,9 +76,10 @@ typedef struct efme_synthetic_options {
   float intensity_max;
   uint32_t first_subject;     /* number of the first identity: ranges that do not meet share no subject */
   uint32_t channels;          /* 1 or 3 */
+  uint32_t reserved;          /* 0 */
 } efme_synthetic_options;
 
-#define EFME_SYNTHETIC_OPTIONS_INIT { sizeof(efme_synthetic_options), 1, 24, 24, 48, 0.6f, 1.0f, 0, 3 }
+#define EFME_SYNTHETIC_OPTIONS_INIT { sizeof(efme_synthetic_options), 1, 24, 24, 48, 0.6f, 1.0f, 0, 3, 0 }
 
 EFME_API efme_status efme_dataset_open_synthetic(efme_dataset **out, efme_context *context, const efme_synthetic_options *options);
 /* Where the face of a synthetic sample is, in pixels: box x, y, width, height and the eye centres (image left eye first). */

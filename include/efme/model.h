@@ -107,10 +107,11 @@ typedef struct efme_layer_info {
   const char *name;   /* as Keras */
   const char *kind;   /* "conv", "depthwise", "batchnorm", "se", "add", "pool", "dense", ... */
   uint32_t height, width, channels; /* of the output */
+  uint32_t reserved;
   uint64_t parameters, multiply_adds;
 } efme_layer_info;
 
-#define EFME_LAYER_INFO_INIT { sizeof(efme_layer_info), NULL, NULL, 0, 0, 0, 0, 0 }
+#define EFME_LAYER_INFO_INIT { sizeof(efme_layer_info), NULL, NULL, 0, 0, 0, 0, 0, 0 }
 
 EFME_API efme_status efme_model_get_info(const efme_model *model, efme_model_info *out);
 EFME_API efme_status efme_model_layer(const efme_model *model, uint32_t index, efme_layer_info *out);

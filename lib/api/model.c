@@ -165,7 +165,7 @@ efme_status efme_model_layer(const efme_model *model, uint32_t index, efme_layer
   if (!model) return is_null("model");
   if (index >= model->summary.count) return efme_fail(EFME_E_ARGUMENT, "layer index %u: there are %u layers", index, model->summary.count);
   const struct efme_layer *l = &model->summary.items[index];
-  const efme_layer_info info = {sizeof info, l->name, l->kind, l->height, l->width, l->channels, l->parameters, l->multiply_adds};
+  const efme_layer_info info = {sizeof info, l->name, l->kind, l->height, l->width, l->channels, 0, l->parameters, l->multiply_adds};
   return efme_struct_store(out, &info, sizeof info, "efme_layer_info");
 }
 

@@ -27,7 +27,7 @@ static efme_status append_preset(efme_recipe *r, const struct efme_preset_phase 
   return status;
 }
 
-/* Takes options whose alpha and collectives are the caller's. */
+/* Takes options that are checked; alpha and collectives are still the caller's. */
 static efme_status take_options(efme_recipe *r, const efme_train_options *o) {
   float *alpha = NULL;
   if (o->alpha) {
@@ -35,19 +35,10 @@ static efme_status take_options(efme_recipe *r, const efme_train_options *o) {
     if (!alpha) return EFME_E_NOMEM;
     memcpy(alpha, o->alpha, o->alpha_count * sizeof *alpha);
   }
-  efme_collectives collectives = {0};
-  if (o->collectives) {
-    efme_status status = efme_options_load(&collectives, sizeof collectives, o->collectives,
-                                           &(efme_collectives){.struct_size = sizeof collectives}, "efme_collectives");
-    if (status) {
-      efme_mem_free(allocator(r), alpha);
-      return status;
-    }
-  }
   efme_mem_free(allocator(r), r->alpha);
   r->alpha = alpha;
-  r->collectives = collectives;
   int has_collectives = o->collectives != NULL;
+  if (has_collectives) r->collectives = *o->collectives;
   r->options = *o;
   r->options.alpha = alpha;
   if (!alpha) r->options.alpha_count = 0;
@@ -135,9 +126,15 @@ efme_status efme_recipe_get_options(const efme_recipe *recipe, efme_train_option
 
 efme_status efme_recipe_set_options(efme_recipe *recipe, const efme_train_options *options) {
   static const efme_train_options defaults = EFME_TRAIN_OPTIONS_INIT;
+  static const efme_collectives none = {.struct_size = sizeof none};
   if (!recipe || !options) return efme_fail(EFME_E_ARGUMENT, "efme_recipe_set_options: %s is NULL", recipe ? "options" : "recipe");
   efme_train_options o;
+  efme_collectives collectives;
   efme_status status = efme_options_load(&o, sizeof o, options, &defaults, "efme_train_options");
+  if (!status && o.collectives) {
+    status = efme_options_load(&collectives, sizeof collectives, o.collectives, &none, "efme_collectives");
+    o.collectives = &collectives;
+  }
   if (!status) status = efme_train_options_check(&o);
   if (status) return status;
   /* what get_options gave out and comes back is still the preset's alpha */

@@ -30,7 +30,7 @@ efme_status efme_result_scores(const efme_result *result, const char *dataset, e
   if (status) return status;
   efme_scores s;
   efme_confusion_scores(&s, counts, result->classes);
-  return efme_struct_store(out, &s, sizeof s, "efme_result_scores: out");
+  return efme_struct_store(out, &s, sizeof s, "efme_scores");
 }
 
 efme_status efme_result_class_scores(const efme_result *result, const char *dataset, uint32_t index, efme_class_scores *out) {
@@ -42,7 +42,7 @@ efme_status efme_result_class_scores(const efme_result *result, const char *data
   efme_class_scores s;
   efme_confusion_class(&s, counts, result->classes, index);
   s.name = result->class_names[index];
-  return efme_struct_store(out, &s, sizeof s, "efme_result_class_scores: out");
+  return efme_struct_store(out, &s, sizeof s, "efme_class_scores");
 }
 
 efme_status efme_result_confusion(const efme_result *result, const char *dataset, uint64_t *out, uint32_t capacity) {
@@ -74,7 +74,7 @@ efme_status efme_result_tested(const efme_result *result, uint64_t index, efme_t
   t.truth = row->truth;
   t.predicted = row->predicted;
   if (result->probabilities) t.probabilities = result->probabilities + (size_t)index * result->classes;
-  return efme_struct_store(out, &t, sizeof t, "efme_result_tested: out");
+  return efme_struct_store(out, &t, sizeof t, "efme_tested");
 }
 
 uint32_t efme_result_dataset_count(const efme_result *result) { return result ? result->dataset_count : 0; }
@@ -144,7 +144,7 @@ efme_status efme_score(efme_scores *out, const int32_t *truth, const int32_t *pr
   efme_scores s;
   if (status == EFME_OK) efme_confusion_scores(&s, counts, classes);
   efme_mem_free(&efme_allocator_libc, counts);
-  return status ? status : efme_struct_store(out, &s, sizeof s, "efme_score: out");
+  return status ? status : efme_struct_store(out, &s, sizeof s, "efme_scores");
 }
 
 typedef efme_status (*read_fn)(struct efme_result *, const char *);

@@ -9,6 +9,8 @@
 static efme_status host_read(struct efme_store *s, uint64_t record, efme_image **out) {
   const efme_dataset_callbacks *c = s->state;
   efme_image *image = NULL;
+  char text[512];
+  efme_error_save(text);
   efme_fail(EFME_E_INTERNAL, "the program's read function failed without a reason"); /* in case it sets none */
   efme_status status = c->read(&image, s->context, s->records[record].row, c->user);
   if (!status && !image) status = efme_fail(EFME_E_ARGUMENT, "the program's read function returned no image");
@@ -16,6 +18,7 @@ static efme_status host_read(struct efme_store *s, uint64_t record, efme_image *
     efme_image_release(image);
     return efme_fail_prefix(status, "sample %s (row %llu)", s->records[record].key, (unsigned long long)s->records[record].row);
   }
+  efme_error_restore(text);
   *out = image;
   return EFME_OK;
 }
@@ -34,9 +37,12 @@ static efme_status add_sample(struct efme_store *s, const efme_dataset_callbacks
   efme_sample sample = EFME_SAMPLE_INIT;
   sample.label = EFME_NO_CLASS;
   sample.onset = sample.apex = sample.offset = -1;
+  char before[512];
+  efme_error_save(before);
   efme_fail(EFME_E_INTERNAL, "the program's describe function failed without a reason");
   efme_status status = c->describe(&sample, index, c->user);
   if (status) return status;
+  efme_error_restore(before);
   struct efme_row r = EFME_ROW_INIT;
   char number[32], subject[32];
   snprintf(number, sizeof number, "%llu", (unsigned long long)index);

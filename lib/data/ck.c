@@ -141,6 +141,7 @@ static efme_status read_ckplus(struct efme_store *s, const char *path, struct ef
   const struct efme_allocator *a = s->allocator;
   char *labels = efme_path_join(a, path, "Emotion"), *images = efme_path_join(a, path, "cohn-kanade-images");
   efme_status status = labels && images ? EFME_OK : EFME_E_NOMEM;
+  if (!status && !efme_is_folder(path)) status = efme_fail(EFME_E_IO, "%s: no such folder", path);
   if (!status && !efme_is_folder(labels)) status = efme_fail(EFME_E_FORMAT, "%s: no folder Emotion in it", path);
   if (!status && !efme_is_folder(images)) status = efme_fail(EFME_E_FORMAT, "%s: no folder cohn-kanade-images in it", path);
   char **subjects = NULL;

@@ -60,6 +60,7 @@ static efme_status check(efme_synthetic_options *o, const efme_synthetic_options
     return efme_fail(EFME_E_ARGUMENT, "%s: intensity_min and intensity_max are not in order within 0..1", what);
   if (o->first_subject > UINT32_MAX - o->subjects)
     return efme_fail(EFME_E_ARGUMENT, "%s.first_subject is %u, too large", what, o->first_subject);
+  if (o->reserved) return efme_fail(EFME_E_ARGUMENT, "%s.reserved is %u, must be 0", what, o->reserved);
   if (o->channels != 1 && o->channels != 3) return efme_fail(EFME_E_ARGUMENT, "%s.channels is %u, not 1 or 3", what, o->channels);
   return EFME_OK;
 }

@@ -154,13 +154,15 @@ static efme_status check_folder(const efme_evaluator *e, const char *folder) {
 }
 
 efme_status efme_folder_open(efme_evaluator *e) {
+  char text[512];
+  efme_error_save(text); /* that a fold is not there yet is no failure */
   efme_status status = check_folder(e, e->folder);
   if (status == EFME_OK) status = read_tried(e, e->folder, 1);
   for (uint32_t f = 0; f < e->plan->count && status == EFME_OK; f++) {
     struct efme_fold_record record;
     status = efme_fold_read(&record, e, e->folder, f);
     if (status == EFME_OK) efme_evaluator_put(e, f, &record);
-    else if (status == EFME_E_NOT_FOUND) status = EFME_OK;
+    else if (status == EFME_E_NOT_FOUND) status = EFME_OK, efme_error_restore(text);
   }
   if (status == EFME_OK && atomic_load(&e->done)) status = efme_folder_note(e);
   return status;
@@ -179,9 +181,14 @@ static efme_status compare_fold(const efme_evaluator *e, uint32_t fold, const st
 
 static efme_status read_folds(const efme_evaluator *e, struct efme_fold_record *others, const char *folder) {
   uint32_t found = 0;
+  char text[512];
+  efme_error_save(text);
   for (uint32_t f = 0; f < e->plan->count; f++) {
     efme_status status = efme_fold_read(&others[f], e, folder, f);
-    if (status == EFME_E_NOT_FOUND) continue;
+    if (status == EFME_E_NOT_FOUND) {
+      efme_error_restore(text);
+      continue;
+    }
     if (status == EFME_OK) status = compare_fold(e, f, &others[f], folder);
     if (status) return status;
     found++;

@@ -68,7 +68,7 @@ efme_status efme_options_load(void *dst, size_t dst_size, const void *src, const
 }
 
 efme_status efme_struct_store(void *out, const void *src, size_t src_size, const char *what) {
-  if (!out) return efme_fail(EFME_E_ARGUMENT, "%s is NULL", what);
+  if (!out) return efme_fail(EFME_E_ARGUMENT, "%s: out is NULL", what);
   size_t size;
   efme_status status = struct_size(&size, out, what);
   if (status) return status;

@@ -39,7 +39,8 @@ trap 'rm -rf "$scratch"' EXIT
   }'
   echo '  return 0; }'
 } >"$scratch/layout.c"
-"${CC:-cc}" -std=c11 -I"$source/include" "$scratch/layout.c" -o "$scratch/layout"
+# No padding: a field that came into it later would read what an older caller never wrote.
+"${CC:-cc}" -std=c11 -Werror=padded -I"$source/include" "$scratch/layout.c" -o "$scratch/layout"
 "$scratch/layout" >"$scratch/now"
 if [ "${2:-}" = --print ]; then cat "$scratch/now"; exit 0; fi
 structs=$(grep -c ': size' "$scratch/now")
