@@ -46,22 +46,23 @@ void feed_inputs(struct rig *r, uint32_t batch) {
   size_t image = (size_t)p->input.h * (size_t)p->input.w * (size_t)p->input.c;
   float *x = rig_random_pixels(image * batch, 11);
   uint8_t *bytes = malloc(image * batch);
-  int32_t labels[64], ids[64];
-  float targets[64 * 3], weights[64];
-  static const float alpha[3] = {0.27f, 0.35f, 0.38f};
+  enum { MOST = 16 };
+  int32_t labels[64], ids[64], classes = (int32_t)p->arch.classes;
+  float targets[64 * MOST], weights[64], alpha[MOST];
   ck_assert_uint_le(batch, 64);
-  ck_assert_uint_eq(p->arch.classes, 3);
+  ck_assert_int_le(classes, MOST);
   for (size_t i = 0; i < image * batch; i++) bytes[i] = (uint8_t)x[i];
   for (uint32_t i = 0; i < batch; i++) {
-    labels[i] = (int32_t)(i * 7 % 3), ids[i] = (int32_t)(1000 - 13 * i), weights[i] = 0.5f + (float)(i % 4);
-    for (int c = 0; c < 3; c++) targets[3 * i + (uint32_t)c] = c == labels[i] ? 0.8f : 0.1f;
+    labels[i] = (int32_t)(i * 7) % classes, ids[i] = (int32_t)(1000 - 13 * i), weights[i] = 0.5f + (float)(i % 4);
+    for (int32_t c = 0; c < classes; c++) targets[(int32_t)i * classes + c] = c == labels[i] ? 0.8f : 0.2f / (float)(classes - 1);
   }
+  for (int32_t c = 0; c < classes; c++) alpha[c] = c % 3 == 0 ? 0.27f : c % 3 == 1 ? 0.35f : 0.38f;
   rig_put(r, &p->input, p->input.dtype == EFME_U8 ? (const void *)bytes : (const void *)x, image * batch);
   if (p->labels.arena) rig_put(r, &p->labels, labels, batch);
   if (p->ids.arena) rig_put(r, &p->ids, ids, batch);
-  if (p->targets.arena) rig_put(r, &p->targets, targets, 3 * batch);
+  if (p->targets.arena) rig_put(r, &p->targets, targets, (size_t)classes * batch);
   if (p->sample_weights.arena) rig_put(r, &p->sample_weights, weights, batch);
-  if (p->alpha.arena) rig_put(r, &p->alpha, alpha, 3);
+  if (p->alpha.arena) rig_put(r, &p->alpha, alpha, (size_t)classes);
   free(x), free(bytes);
 }
 

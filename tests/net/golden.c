@@ -74,7 +74,53 @@ float *golden_weights(const struct golden *g, const struct efme_arch *arch) {
   return w;
 }
 
-struct distance golden_distance(const double *ours, const float *golden, size_t count) {
+/* ---- trials ---- */
+
+void trial_open(struct trial *t, const struct efme_arch *arch, const struct efme_plan_options *options, const float *weights) {
+  ck_assert_uint_gt(rig_level_count, 0);
+  t->count = 1 + rig_level_count;
+  for (uint32_t i = 0; i < t->count; i++) {
+    rig_open(&t->rig[i], i ? rig_levels[i - 1] : NULL, arch, options);
+    rig_weights(&t->rig[i], weights);
+  }
+}
+
+void trial_close(struct trial *t) {
+  for (uint32_t i = 0; i < t->count; i++) rig_close(&t->rig[i]);
+}
+
+void trial_put(struct trial *t, enum trial_input what, const void *values, size_t count) {
+  for (uint32_t i = 0; i < t->count; i++) {
+    const struct efme_plan *p = t->rig[i].plan;
+    const struct efme_tensor *to = what == TRIAL_PIXELS ? &p->input : what == TRIAL_LABELS ? &p->labels : &p->alpha;
+    if (efme_tensor_present(to)) rig_put(&t->rig[i], to, values, count);
+  }
+}
+
+void trial_main(struct trial *t, uint32_t batch) {
+  for (uint32_t i = 0; i < t->count; i++) rig_main(&t->rig[i], batch);
+}
+
+void trial_losses(struct trial *t, double losses[TRIAL_MOST]) {
+  for (uint32_t i = 0; i < t->count; i++) {
+    struct rig *r = &t->rig[i];
+    double sums[4], penalty = 0;
+    rig_get(r, &r->plan->sums, sums, 4);
+    if (efme_tensor_present(&r->plan->penalty)) rig_get(r, &r->plan->penalty, &penalty, 1);
+    ck_assert(sums[1] == r->plan->options.max_batch && sums[3] == 1);
+    losses[i] = sums[0] / sums[1] + penalty;
+    rig_clear(r, &r->plan->sums);
+  }
+}
+
+/* ---- judgement ---- */
+
+/* Largest |a - b|, and largest |golden|. */
+struct distance {
+  double most, scale;
+};
+
+static struct distance distance(const double *ours, const float *golden, size_t count) {
   struct distance d = {0, 0};
   for (size_t i = 0; i < count; i++) {
     double e = fabs(ours[i] - (double)golden[i]), s = fabs((double)golden[i]);
@@ -84,19 +130,56 @@ struct distance golden_distance(const double *ours, const float *golden, size_t 
   return d;
 }
 
-void golden_judge(const char *what, const char *name, const double *reference, const double *f32, const float *golden, size_t count,
-                  double floor) {
-  struct distance r = golden_distance(reference, golden, count);
-  double limit = 4 * r.most + 2e-6 * r.scale;
-  printf("%-10s %-40s max %.3e  double reference off by %.2e", what, name, r.scale, r.most);
-  if (f32) printf("  float32 off by %.2e of %.2e", golden_distance(f32, golden, count).most, limit);
-  printf("\n");
-  ck_assert_msg(r.most <= 1e-4 * r.scale + floor, "%s %s: the double reference is %g away from the golden tensor of size %g", what, name,
-                r.most, r.scale);
-  if (f32) {
-    struct distance d = golden_distance(f32, golden, count);
-    ck_assert_msg(d.most <= limit, "%s %s: float32 is %g away, %g allowed", what, name, d.most, limit);
+void trial_judge(const struct trial *t, const char *what, const char *name, double *const values[], const float *golden, size_t count,
+                 double floor) {
+  struct distance ref = distance(values[0], golden, count);
+  double limit = 4 * ref.most + 2e-6 * ref.scale;
+  printf("%-14s %-40s max %.3e  double reference off by %.2e  float32 off by", what, name, ref.scale, ref.most);
+  for (uint32_t i = 1; i < t->count; i++) printf(" %.2e (%s)", distance(values[i], golden, count).most, rig_level_name(i - 1));
+  printf(" of %.2e\n", limit);
+  ck_assert_uint_gt(count, 0);
+  ck_assert_msg(ref.most <= 2e-5 * ref.scale + floor, "%s %s: the double reference is %g away from the golden tensor of size %g", what,
+                name, ref.most, ref.scale);
+  for (uint32_t i = 1; i < t->count; i++) {
+    double most = distance(values[i], golden, count).most;
+    ck_assert_msg(most <= limit, "%s %s: float32 (%s) is %g away, %g allowed", what, name, rig_level_name(i - 1), most, limit);
   }
+}
+
+void trial_judge_scalars(const struct trial *t, const char *what, const char *name, const double values[TRIAL_MOST], const float *golden) {
+  double copy[TRIAL_MOST], *each[TRIAL_MOST];
+  memcpy(copy, values, sizeof copy);
+  for (uint32_t i = 0; i < TRIAL_MOST; i++) each[i] = &copy[i];
+  trial_judge(t, what, name, each, golden, 1, 0);
+}
+
+static void judge_places(struct trial *t, const char *what, const char *name, const struct efme_tensor *const tensors[],
+                         const float *golden, size_t count, double floor) {
+  double *values[TRIAL_MOST] = {NULL};
+  for (uint32_t i = 0; i < t->count; i++) {
+    values[i] = rig_doubles(count);
+    rig_get(&t->rig[i], tensors[i], values[i], count);
+  }
+  trial_judge(t, what, name, values, golden, count, floor);
+  for (uint32_t i = 0; i < t->count; i++) free(values[i]);
+}
+
+void trial_judge_tensor(struct trial *t, const char *what, const char *name, const struct efme_tensor *tensor, const float *golden,
+                        size_t count, double floor) {
+  const struct efme_tensor *all[TRIAL_MOST] = {tensor, tensor, tensor, tensor};
+  ck_assert(tensor->arena == EFME_ARENA_IO || tensor->arena == EFME_ARENA_WEIGHTS || tensor->arena == EFME_ARENA_GRADS);
+  judge_places(t, what, name, all, golden, count, floor);
+}
+
+void trial_judge_tap(struct trial *t, const char *what, const char *name, const char *tap, const float *golden, size_t count) {
+  const struct efme_tensor *all[TRIAL_MOST] = {NULL};
+  for (uint32_t i = 0; i < t->count; i++) {
+    const struct efme_plan_tap *found = efme_plan_find_tap(t->rig[i].plan, tap);
+    ck_assert_msg(found != NULL, "no tap %s", tap);
+    all[i] = &found->tensor;
+    ck_assert_uint_eq(count, efme_tensor_bytes(all[i]) / sizeof(float)); /* the golden batches are the planned ones */
+  }
+  judge_places(t, what, name, all, golden, count, 0);
 }
 
 double golden_most(const struct golden *g, const char *prefix) {

@@ -168,6 +168,19 @@ struct efme_arch rig_arch(uint32_t cut, uint32_t top, uint32_t classes, uint32_t
   return a;
 }
 
+struct efme_arch rig_variant(uint32_t index) {
+  static const struct {
+    uint32_t cut, top, classes, height, width, padding;
+  } all[RIG_VARIANTS] = {{1, 0, 2, 32, 39, EFME_PAD_SYMMETRIC},  {2, 0, 7, 45, 34, EFME_PAD_SYMMETRIC},
+                         {3, 0, 4, 33, 40, EFME_PAD_SYMMETRIC},  {4, 0, 3, 44, 37, EFME_PAD_KERAS},
+                         {5, 0, 2, 35, 51, EFME_PAD_KERAS},      {6, 0, 5, 38, 33, EFME_PAD_KERAS},
+                         {7, 0, 11, 33, 36, EFME_PAD_SYMMETRIC}, {7, 1, 3, 34, 41, EFME_PAD_KERAS}};
+  struct efme_arch a = rig_arch(all[index].cut, all[index].top, all[index].classes, all[index].height, all[index].width);
+  a.padding = all[index].padding;
+  if (index & 1) a.bn_epsilon = 1e-5f;
+  return a;
+}
+
 float *rig_floats(size_t count) {
   float *p = calloc(count + 1, sizeof *p);
   ck_assert_ptr_nonnull(p);
@@ -222,7 +235,7 @@ float *rig_random_pixels(size_t count, uint64_t seed) {
 
 struct efme_backend *rig_shared;
 
-struct efme_backend *rig_cpu(uint32_t threads) {
+static struct efme_backend *open_backend(uint32_t threads, uint32_t level) {
   struct efme_backend *b = calloc(1, sizeof *b);
   struct efme_backend_host host;
   char fallback[256] = "";
@@ -230,10 +243,13 @@ struct efme_backend *rig_cpu(uint32_t threads) {
   memset(&host, 0, sizeof host);
   host.size = sizeof host, host.abi = EFME_BACKEND_ABI;
   host.threads = threads;
+  host.cpu_level = level;
   host.alloc = efme_allocator_libc.alloc, host.free = efme_allocator_libc.free, host.alloc_user = efme_allocator_libc.user;
   ck_assert_msg(efme_backend_open(b, test_backend(), &host, fallback) == EFME_OK, "%s", efme_last_error());
   return b;
 }
+
+struct efme_backend *rig_cpu(uint32_t threads) { return open_backend(threads, EFME_CPU_AUTO); }
 
 void rig_cpu_close(struct efme_backend *backend) {
   efme_backend_close(backend);
@@ -244,3 +260,28 @@ static void open_shared(void) { rig_shared = rig_cpu(2); }
 static void close_shared(void) { rig_cpu_close(rig_shared); }
 
 void rig_fixture(TCase *t) { tcase_add_unchecked_fixture(t, open_shared, close_shared); }
+
+struct efme_backend *rig_levels[3];
+uint32_t rig_level_count;
+
+static void close_levels(void) {
+  while (rig_level_count) rig_cpu_close(rig_levels[--rig_level_count]);
+}
+
+/* A level that the CPU lacks is lowered to one that stands already. */
+static void open_levels(void) {
+  for (uint32_t level = EFME_CPU_BASELINE; level <= EFME_CPU_AVX512; level++) {
+    struct efme_backend *b = open_backend(2, level);
+    if (b->api->level(b->be) == level) rig_levels[rig_level_count++] = b;
+    else rig_cpu_close(b);
+  }
+  ck_assert_uint_gt(rig_level_count, 0);
+}
+
+void rig_levels_fixture(TCase *t) { tcase_add_unchecked_fixture(t, open_levels, close_levels); }
+
+const char *rig_level_name(uint32_t index) {
+  static const char *const names[] = {"?", "baseline", "avx2", "avx512"};
+  uint32_t level = rig_levels[index]->api->level(rig_levels[index]->be);
+  return level < EFME_COUNT(names) ? names[level] : names[0];
+}

@@ -10,10 +10,10 @@
 
 struct rig {
   struct efme_plan *plan;
-  struct efme_exec *exec;           /* NULL: the double-precision twin */
-  char *base[EFME_ARENA_COUNT];     /* twin only */
+  struct efme_exec *exec;       /* NULL: the double-precision twin */
+  char *base[EFME_ARENA_COUNT]; /* twin only */
   struct efme_plan_list twin[3];
-  uint64_t inner[2048], act_end;    /* places of tensors that a group keeps to itself */
+  uint64_t inner[2048], act_end; /* places of tensors that a group keeps to itself */
 };
 
 /* A backend that runs nothing but supports every op of the table without workspace, packing or groups: for plans of the reference. */
@@ -22,6 +22,11 @@ extern const struct efme_backend rig_reference;
 /* The working backend (test_backend) with two threads for all tests of a program; rig_fixture opens and closes it. */
 extern struct efme_backend *rig_shared;
 void rig_fixture(TCase *t);
+/* The same at every level that this CPU has, the lowest first. */
+extern struct efme_backend *rig_levels[3];
+extern uint32_t rig_level_count;
+void rig_levels_fixture(TCase *t);
+const char *rig_level_name(uint32_t index); /* into rig_levels */
 /* The working CPU backend with so many threads; ck_asserts that it opens. */
 struct efme_backend *rig_cpu(uint32_t threads);
 void rig_cpu_close(struct efme_backend *backend);
@@ -41,6 +46,9 @@ void rig_clear(struct rig *r, const struct efme_tensor *t);
 struct efme_tensor rig_param(const struct rig *r, uint32_t arena, const char *name);
 
 struct efme_arch rig_arch(uint32_t cut, uint32_t top, uint32_t classes, uint32_t height, uint32_t width);
+/* Every cut, and whole B0 with its top: other sizes (small, hardly one square), class counts, paddings. */
+enum { RIG_VARIANTS = 8 };
+struct efme_arch rig_variant(uint32_t index);
 /* Weights of a network with its own little generator: Keras' scales, BN statistics near 0 and 1. Release with free(). */
 float *rig_random_weights(const struct efme_arch *arch, uint64_t seed, uint64_t *count);
 float *rig_random_pixels(size_t count, uint64_t seed); /* 0..255; free() */

@@ -1,5 +1,5 @@
-/* Training of whole networks against Keras: loss, logits and every gradient of one pass, moving statistics after it, and ten
- * Adam steps in four modes with the weights after them. */
+/* Training of whole networks against Keras, at every level of this CPU: loss, logits and every gradient of one pass, moving statistics
+ * after it, and ten Adam steps in four modes with the weights after them. */
 #include "net/golden.h"
 
 struct variant {
@@ -42,83 +42,56 @@ static struct efme_plan_options focal(const struct data *d) {
   return o;
 }
 
-static void rig_ready(struct rig *r, struct efme_backend *backend, const struct data *d, const struct efme_plan_options *o) {
+static void trial_ready(struct trial *t, const struct data *d, const struct efme_plan_options *o) {
   static const float alpha[3] = {0.27f, 0.35f, 0.38f};
-  rig_open(r, backend, &d->arch, o);
-  rig_weights(r, d->weights);
-  rig_put(r, &r->plan->input, d->x, d->pixels);
-  rig_put(r, &r->plan->labels, d->y, d->batch);
-  if (o->alpha) rig_put(r, &r->plan->alpha, alpha, 3);
+  trial_open(t, &d->arch, o, d->weights);
+  trial_put(t, TRIAL_PIXELS, d->x, d->pixels);
+  trial_put(t, TRIAL_LABELS, d->y, d->batch);
+  trial_put(t, TRIAL_ALPHA, alpha, 3);
 }
 
-/* One batch; the loss with its penalty. */
-static double pass(struct rig *r, const struct data *d) {
-  double sums[4], penalty;
-  rig_clear(r, &r->plan->sums);
-  rig_main(r, (uint32_t)d->batch);
-  rig_get(r, &r->plan->sums, sums, 4);
-  rig_get(r, &r->plan->penalty, &penalty, 1);
-  ck_assert(sums[1] == (double)d->batch && sums[3] == 1);
-  return sums[0] / sums[1] + penalty;
-}
-
-static void judge_one(const char *what, const char *name, struct rig *ref, struct rig *f32, const struct efme_tensor *t,
-                      const float *golden, size_t count, double floor) {
-  double *a = rig_doubles(count), *b = rig_doubles(count);
-  rig_get(ref, t, a, count);
-  if (f32) {
-    struct efme_tensor same = *t; /* parameters and IO have the same place in both plans */
-    rig_get(f32, &same, b, count);
-  }
-  golden_judge(what, name, a, f32 ? b : NULL, golden, count, floor);
-  free(a), free(b);
-}
-
-static void judge_all(const struct variant *v, const struct data *d, struct rig *ref, struct rig *f32, const char *mode, const char *part,
-                      uint32_t arena) {
+static void judge_all(struct trial *t, const struct variant *v, const struct data *d, const char *mode, const char *part, uint32_t arena) {
   char prefix[64], what[64];
   snprintf(prefix, sizeof prefix, "%s/%s/", mode, part);
   void *state = NULL;
-  int seen = 0;
+  int seen = 0, all = 0;
   double floor = arena == EFME_ARENA_GRADS ? 2e-6 * golden_most(&d->g, prefix) : 0;
   snprintf(what, sizeof what, "%s %s", v->name, mode);
   for (const char *n; (n = golden_next(&d->g, prefix, &state)); seen++) {
     size_t count;
     const float *golden = golden_f32(&d->g, n, &count);
-    struct efme_tensor t = rig_param(ref, arena, n + strlen(prefix));
-    ck_assert_uint_eq((size_t)t.c, count);
-    judge_one(what, n, ref, f32, &t, golden, count, floor);
+    struct efme_tensor p = rig_param(&t->rig[0], arena, n + strlen(prefix));
+    ck_assert_uint_eq((size_t)p.c, count);
+    trial_judge_tensor(t, what, n, &p, golden, count, floor);
   }
-  ck_assert_int_gt(seen, 0);
-  if (arena == EFME_ARENA_GRADS) { /* every trainable variable has been judged */
-    int trainable = 0;
-    for (uint32_t i = 0; i < ref->plan->params.count; i++) trainable += ref->plan->params.items[i].trainable;
-    ck_assert_int_eq(seen, trainable);
-  }
+  ck_assert_int_gt(seen, 3);
+  const struct efme_params *params = &t->rig[0].plan->params;
+  for (uint32_t i = 0; i < params->count; i++) all += params->items[i].trainable;
+  if (arena == EFME_ARENA_GRADS) ck_assert_int_eq(seen, all); /* every trainable variable has been judged */
 }
 
 static void gradients(const struct variant *v, int update) {
   if (test_absent("golden/README.md")) return;
   const char *mode = update ? "bntrain" : "bnfixed";
   struct data d;
+  struct trial t;
   data_open(&d, v);
   struct efme_plan_options o = focal(&d);
   o.bn_update = (uint32_t)update;
-  struct rig ref, f32;
-  rig_ready(&ref, NULL, &d, &o);
-  if (rig_shared) rig_ready(&f32, rig_shared, &d, &o);
-  double a = pass(&ref, &d), b = rig_shared ? pass(&f32, &d) : 0;
+  trial_ready(&t, &d, &o);
+  trial_main(&t, o.max_batch);
   char name[64];
   size_t count;
+  double losses[TRIAL_MOST];
+  trial_losses(&t, losses);
   snprintf(name, sizeof name, "%s/loss", mode);
-  golden_judge(v->name, name, &a, rig_shared ? &b : NULL, golden_f32(&d.g, name, &count), 1, 0);
+  trial_judge_scalars(&t, v->name, name, losses, golden_f32(&d.g, name, &count));
   snprintf(name, sizeof name, "%s/logits", mode);
   const float *logits = golden_f32(&d.g, name, &count);
-  judge_one(v->name, name, &ref, rig_shared ? &f32 : NULL, &ref.plan->logits, logits, count, 0);
-  judge_all(v, &d, &ref, rig_shared ? &f32 : NULL, mode, "grad", EFME_ARENA_GRADS);
-  if (update) judge_all(v, &d, &ref, rig_shared ? &f32 : NULL, mode, "after", EFME_ARENA_WEIGHTS);
-  rig_close(&ref);
-  if (rig_shared) rig_close(&f32);
+  trial_judge_tensor(&t, v->name, name, &t.rig[0].plan->logits, logits, count, 0);
+  judge_all(&t, v, &d, mode, "grad", EFME_ARENA_GRADS);
+  if (update) judge_all(&t, v, &d, mode, "after", EFME_ARENA_WEIGHTS);
+  trial_close(&t);
   data_close(&d);
 }
 
@@ -139,8 +112,9 @@ static const struct steps modes[] = {
     {"bnfixed_ce_decay", EFME_SCOPE_ALL, 0, 1, 1e-3, 0.01},
 };
 
-static void take_steps(struct rig *r, const struct data *d, const struct steps *m, double losses[10]) {
-  double b1 = 1, b2 = 1;
+/* Keras' Adam; losses[rig][step]. */
+static void take_steps(struct trial *t, const struct steps *m, double losses[TRIAL_MOST][10]) {
+  double b1 = 1, b2 = 1, now[TRIAL_MOST];
   for (uint32_t i = 0; i < 10; i++) {
     struct efme_step s;
     memset(&s, 0, sizeof s);
@@ -148,40 +122,39 @@ static void take_steps(struct rig *r, const struct data *d, const struct steps *
     s.step = i;
     s.lr = (float)(m->lr / (1 + m->decay * i));
     s.correct1 = (float)(1 / (1 - b1)), s.correct2 = (float)(1 / (1 - b2));
-    rig_step(r, &s);
-    losses[i] = pass(r, d);
-    rig_update(r);
+    for (uint32_t k = 0; k < t->count; k++) rig_step(&t->rig[k], &s);
+    trial_main(t, t->rig[0].plan->options.max_batch);
+    trial_losses(t, now);
+    for (uint32_t k = 0; k < t->count; k++) losses[k][i] = now[k], rig_update(&t->rig[k]);
   }
 }
 
 static void steps(const struct variant *v, const struct steps *m) {
   if (test_absent("golden/README.md")) return;
   struct data d;
+  struct trial t;
   data_open(&d, v);
   struct efme_plan_options o = focal(&d);
   o.scope = m->scope, o.bn_update = m->bn_update;
   if (m->entropy) o.gamma = 0, o.alpha = 0;
-  struct rig ref, f32;
-  double a[10], b[10] = {0};
-  rig_ready(&ref, NULL, &d, &o);
-  take_steps(&ref, &d, m, a);
-  if (rig_shared) {
-    rig_ready(&f32, rig_shared, &d, &o);
-    take_steps(&f32, &d, m, b);
-  }
+  double losses[TRIAL_MOST][10], *each[TRIAL_MOST];
+  for (int k = 0; k < TRIAL_MOST; k++) each[k] = losses[k];
+  trial_ready(&t, &d, &o);
+  take_steps(&t, m, losses);
   static const char *const after[][2] = {{"head_kernel", "head/kernel"}, {"stem_conv", "stem_conv/kernel"}};
   char name[64];
   size_t count;
   snprintf(name, sizeof name, "steps/%s/losses", m->name);
-  golden_judge(v->name, name, a, rig_shared ? b : NULL, golden_f32(&d.g, name, &count), 10, 0);
+  const float *golden = golden_f32(&d.g, name, &count);
+  ck_assert_uint_eq(count, 10);
+  trial_judge(&t, v->name, name, each, golden, count, 0);
   for (int i = 0; i < (m->scope == EFME_SCOPE_HEAD ? 1 : 2); i++) {
     snprintf(name, sizeof name, "steps/%s/%s", m->name, after[i][0]);
-    const float *golden = golden_f32(&d.g, name, &count);
-    struct efme_tensor t = rig_param(&ref, EFME_ARENA_WEIGHTS, after[i][1]);
-    judge_one(v->name, name, &ref, rig_shared ? &f32 : NULL, &t, golden, count, 0);
+    golden = golden_f32(&d.g, name, &count);
+    struct efme_tensor p = rig_param(&t.rig[0], EFME_ARENA_WEIGHTS, after[i][1]);
+    trial_judge_tensor(&t, v->name, name, &p, golden, count, 0);
   }
-  rig_close(&ref);
-  if (rig_shared) rig_close(&f32);
+  trial_close(&t);
   data_close(&d);
 }
 
@@ -192,11 +165,10 @@ int main(void) {
   Suite *suite = suite_create("golden training");
   TCase *t = tcase_create("train");
   tcase_set_timeout(t, 0);
-  rig_fixture(t);
+  rig_levels_fixture(t);
   tcase_add_loop_test(t, test_bn_fixed, 0, 2);
   tcase_add_loop_test(t, test_bn_update, 0, 2);
   tcase_add_loop_test(t, test_steps, 0, 8);
   suite_add_tcase(suite, t);
-  int result = test_run(suite);
-  return result;
+  return test_run(suite);
 }

@@ -40,23 +40,22 @@ static void check_variant(uint32_t cut, uint32_t top, uint32_t classes, uint32_t
     player_check(p);
     ck_assert_uint_le(p->backward, p->main.count);
     ck_assert_int_eq(p->backward < p->main.count, kinds[k].mode == EFME_PLAN_TRAIN);
-    if (rig_shared) {
-      struct efme_plan *q = player_plan(rig_shared, &arch, &kinds[k]);
-      player_check(q);
-      ck_assert_uint_eq(efme_plan_hash(p), efme_plan_hash(q));
-      efme_plan_free(q);
-    }
+    struct efme_plan *q = player_plan(rig_shared, &arch, &kinds[k]);
+    player_check(q);
+    ck_assert_uint_eq(efme_plan_hash(p), efme_plan_hash(q));
+    efme_plan_free(q);
     efme_plan_free(p);
   }
 }
 
+/* Every cut with every size, each in the padding and class count of its turn; both paddings and several counts for each. */
 START_TEST(test_variants) {
   static const uint32_t sizes[][2] = {{32, 32}, {33, 40}, {48, 48}, {75, 57}, {224, 224}, {64, 321}};
-  static const uint32_t classes[] = {2, 3, 7, 1000, 5, 3};
+  static const uint32_t classes[] = {2, 3, 7, 1000, 5};
   uint32_t cut = (uint32_t)_i % 7 + 1;
-  for (size_t s = cut & 1; s < EFME_COUNT(sizes); s += 2) { /* every other size: all sizes and all cuts, not all pairs */
-    check_variant(cut, 0, classes[s], sizes[s][0], sizes[s][1], (uint32_t)s & 1);
-    if (cut == 7) check_variant(7, 1, classes[s], sizes[s][0], sizes[s][1], (uint32_t)s & 1);
+  for (uint32_t s = 0; s < EFME_COUNT(sizes); s++) {
+    check_variant(cut, 0, classes[(cut + s) % EFME_COUNT(classes)], sizes[s][0], sizes[s][1], (cut + s / 2) & 1);
+    if (cut == 7) check_variant(7, 1, classes[s % EFME_COUNT(classes)], sizes[s][0], sizes[s][1], s / 2 & 1);
   }
 }
 END_TEST
@@ -147,6 +146,50 @@ END_TEST
 
 /* ---- text, hash ---- */
 
+static size_t count_lines(const char *text, const char *from, const char *to) {
+  const char *p = strstr(text, from), *end = to ? strstr(text, to) : text + strlen(text);
+  size_t n = 0;
+  ck_assert_msg(p != NULL && end != NULL, "no \"%s\" .. \"%s\"", from, to ? to : "end");
+  for (p = strchr(p, '\n') + 1; p < end; p = strchr(p, '\n') + 1) n++;
+  return n;
+}
+
+/* A line for each op with its layer and shapes, a line for each buffer, and totals that add up. */
+static void check_text(const struct efme_plan *p, const char *text) {
+  char head[64], line[128];
+  const struct {
+    const char *name, *next;
+    const struct efme_plan_list *list;
+  } lists[] = {{"prepare:", "main:", &p->prepare}, {"main:", "update:", &p->main}, {"update:", "buffers:", &p->update}};
+  const char *at = text;
+  for (size_t i = 0; i < EFME_COUNT(lists); i++) {
+    snprintf(head, sizeof head, "\n%s %zu ops\n", lists[i].name, lists[i].list->count);
+    at = strstr(text, head);
+    ck_assert_msg(at != NULL, "no line \"%s\"", head + 1);
+    ck_assert_uint_eq(count_lines(at + 1, lists[i].name, lists[i].next), lists[i].list->count);
+    at = strchr(at + 1, '\n') + 1;
+    for (size_t k = 0; k < lists[i].list->count; k++, at = strchr(at, '\n') + 1) {
+      const struct efme_op *op = &lists[i].list->ops[k];
+      snprintf(line, sizeof line, "%4zu %-10s %s ", k, efme_op_name(op->kind), p->layers[op->layer]);
+      ck_assert_msg(strncmp(at, line, strlen(line)) == 0, "\"%.60s\" does not begin with \"%s\"", at, line);
+      const struct efme_tensor *x = &op->t[EFME_T_X];
+      if (!x->arena) continue;
+      snprintf(line, sizeof line, "%d,%d,%d,%d]", x->n, x->h, x->w, x->c);
+      const char *shape = strstr(at, line);
+      ck_assert_msg(shape != NULL && shape < strchr(at, '\n'), "\"%.90s\" does not hold %s", at, line);
+    }
+  }
+  uint64_t total = 0;
+  for (int a = 1; a < EFME_ARENA_COUNT; a++) total += p->size[a];
+  snprintf(line, sizeof line, "\ntotal    %12llu bytes", (unsigned long long)total);
+  ck_assert_ptr_nonnull(strstr(text, line));
+  for (uint32_t i = 0; i < p->buffer_count; i++) {
+    snprintf(line, sizeof line, " %12llu %12llu  %s\n", (unsigned long long)p->buffers[i].offset, (unsigned long long)p->buffers[i].size,
+             p->buffers[i].name);
+    ck_assert_msg(strstr(text, line) != NULL, "no line for %s", p->buffers[i].name);
+  }
+}
+
 START_TEST(test_print_and_hash) {
   struct efme_arch arch = rig_arch(3, 0, 3, 48, 48);
   for (size_t k = 0; k < EFME_COUNT(kinds); k++) {
@@ -155,9 +198,7 @@ START_TEST(test_print_and_hash) {
     ck_assert_int_eq(efme_plan_print(p, &a), EFME_OK);
     ck_assert_int_eq(efme_plan_print(q, &b), EFME_OK);
     ck_assert_str_eq(a, b);
-    ck_assert_ptr_nonnull(strstr(a, "total"));
-    ck_assert_ptr_nonnull(strstr(a, "buffers"));
-    if (!kinds[k].from_features) ck_assert_ptr_nonnull(strstr(a, "stem_conv"));
+    check_text(p, a);
     ck_assert_uint_eq(efme_plan_hash(p), efme_plan_hash(q));
     for (size_t j = 0; j < k; j++) {
       struct efme_plan *other = player_plan(&rig_reference, &arch, &kinds[j]);
@@ -208,9 +249,9 @@ START_TEST(test_out_of_memory) {
 }
 END_TEST
 
-/* ---- memory of training: at most half of the 2.2 GB that PyTorch needs, all regions together ---- */
+/* ---- memory, as docs/design.md states it; PyTorch trains in 2.2 GB ---- */
 
-START_TEST(test_training_memory) {
+START_TEST(test_memory) {
   struct efme_arch arch = rig_arch(5, 0, 3, 224, 224);
   for (uint32_t keep = 0; keep < 2; keep++) {
     struct efme_plan_options o = {.mode = EFME_PLAN_TRAIN,
@@ -225,14 +266,19 @@ START_TEST(test_training_memory) {
                                   .dropconnect = 1,
                                   .augment = 1,
                                   .keep_activations = keep};
-    struct efme_plan *p = player_plan(rig_shared ? rig_shared : &rig_reference, &arch, &o);
+    struct efme_plan *p = player_plan(rig_shared, &arch, &o);
     uint64_t total = 0;
     for (int a = 1; a < EFME_ARENA_COUNT; a++) total += p->size[a];
     printf("training 224 x 224, batch 16, cut 5, %s: %.1f MB, of them activations %.1f\n",
            keep ? "activations kept" : "activations made again", (double)total / 1e6, (double)p->size[EFME_ARENA_ACT] / 1e6);
-    ck_assert_uint_le(total, keep ? 900000000u : 520000000u);
+    ck_assert_uint_le(total, keep ? 815000000u : 475000000u);
     efme_plan_free(p);
   }
+  struct efme_plan_options o = {.mode = EFME_PLAN_INFER, .max_batch = 1};
+  struct efme_plan *p = player_plan(rig_shared, &arch, &o);
+  printf("inference 224 x 224, cut 5: activations of one image %.2f MB\n", (double)p->size[EFME_ARENA_ACT] / 1e6);
+  ck_assert_uint_le(p->size[EFME_ARENA_ACT], 6500000u);
+  efme_plan_free(p);
 }
 END_TEST
 
@@ -247,8 +293,7 @@ int main(void) {
   tcase_add_test(t, test_drop_connect);
   tcase_add_test(t, test_print_and_hash);
   tcase_add_test(t, test_out_of_memory);
-  tcase_add_test(t, test_training_memory);
+  tcase_add_test(t, test_memory);
   suite_add_tcase(suite, t);
-  int result = test_run(suite);
-  return result;
+  return test_run(suite);
 }

@@ -1,5 +1,6 @@
-/* Our own golden dump (tests/golden, made from PyTorch by make.py), which is always here: inference, activations, gradients by
- * weights and by activations, moving statistics, two Adam steps, and the identities that tapped gradients must obey. */
+/* Our own golden dump (tests/golden, made from PyTorch by make.py), which is always here, at every level of this CPU: inference,
+ * activations, gradients by weights and by activations, moving statistics, two Adam steps, and the identities that tapped gradients must
+ * obey. */
 #include "net/golden.h"
 
 #include <math.h>
@@ -24,44 +25,26 @@ static void teardown(void) {
   golden_close(&g);
 }
 
-/* Both forms of one plan, side by side. */
-struct pair {
-  struct rig ref, f32;
-};
-
-static void pair_open(struct pair *p, const struct efme_arch *a, const struct efme_plan_options *o) {
+static void ready(struct trial *t, const struct efme_arch *a, const struct efme_plan_options *o) {
   static const float alpha[3] = {0.27f, 0.35f, 0.38f};
-  for (int k = 0; k < (rig_shared ? 2 : 1); k++) {
-    struct rig *r = k ? &p->f32 : &p->ref;
-    rig_open(r, k ? rig_shared : NULL, a, o);
-    rig_weights(r, weights);
-    rig_put(r, &r->plan->input, x, pixels);
-    if (r->plan->labels.arena) rig_put(r, &r->plan->labels, y, batch);
-    if (r->plan->alpha.arena) rig_put(r, &r->plan->alpha, alpha, 3);
-  }
+  trial_open(t, a, o, weights);
+  trial_put(t, TRIAL_PIXELS, x, pixels);
+  trial_put(t, TRIAL_LABELS, y, batch);
+  trial_put(t, TRIAL_ALPHA, alpha, 3);
 }
 
-static void pair_close(struct pair *p) {
-  rig_close(&p->ref);
-  if (rig_shared) rig_close(&p->f32);
-}
-
-static void pair_judge(struct pair *p, const char *name, const struct efme_tensor *ref, const struct efme_tensor *f32, double floor) {
+static void judge(struct trial *t, const char *name, const struct efme_tensor *tensor, double floor) {
   size_t count;
   const float *golden = golden_f32(&g, name, &count);
-  double *a = rig_doubles(count), *b = rig_doubles(count);
-  rig_get(&p->ref, ref, a, count);
-  if (rig_shared) rig_get(&p->f32, f32, b, count);
-  golden_judge("small", name, a, rig_shared ? b : NULL, golden, count, floor);
-  free(a), free(b);
+  trial_judge_tensor(t, "small", name, tensor, golden, count, floor);
 }
 
-static void pair_tap(struct pair *p, const char *prefix, const char *name, const char *tap, double floor) {
+static void judge_tap(struct trial *t, const char *prefix, const char *name, const char *tap) {
   char full[96];
+  size_t count;
   snprintf(full, sizeof full, "%s%s", prefix, name);
-  const struct efme_plan_tap *a = efme_plan_find_tap(p->ref.plan, tap), *b = rig_shared ? efme_plan_find_tap(p->f32.plan, tap) : NULL;
-  ck_assert_ptr_nonnull(a);
-  pair_judge(p, full, &a->tensor, b ? &b->tensor : NULL, floor);
+  const float *golden = golden_f32(&g, full, &count);
+  trial_judge_tap(t, "small", full, tap, golden, count);
 }
 
 START_TEST(test_infer) {
@@ -70,16 +53,15 @@ START_TEST(test_infer) {
   void *state = NULL;
   for (const char *n; (n = golden_next(&g, "act/", &state));) taps[o.tap_count++] = n + 4;
   for (int tapped = 0; tapped < 2; tapped++) {
-    struct pair p;
+    struct trial t;
     struct efme_plan_options with = o;
     if (!tapped) with.tap_count = 0;
-    pair_open(&p, &arch, &with);
-    rig_main(&p.ref, 2);
-    if (rig_shared) rig_main(&p.f32, 2);
-    pair_judge(&p, "logits", &p.ref.plan->logits, &p.ref.plan->logits, 0);
-    pair_judge(&p, "probs", &p.ref.plan->probabilities, &p.ref.plan->probabilities, 0);
-    for (uint32_t i = 0; i < with.tap_count; i++) pair_tap(&p, "act/", taps[i], taps[i], 0);
-    pair_close(&p);
+    ready(&t, &arch, &with);
+    trial_main(&t, 2);
+    judge(&t, "logits", &t.rig[0].plan->logits, 0);
+    judge(&t, "probs", &t.rig[0].plan->probabilities, 0);
+    for (uint32_t i = 0; i < with.tap_count; i++) judge_tap(&t, "act/", taps[i], taps[i]);
+    trial_close(&t);
   }
 }
 END_TEST
@@ -88,13 +70,12 @@ END_TEST
 START_TEST(test_symmetric) {
   struct efme_plan_options o = {.mode = EFME_PLAN_INFER, .max_batch = 2};
   struct efme_arch a = arch;
-  struct pair p;
+  struct trial t;
   a.padding = EFME_PAD_SYMMETRIC, a.bn_epsilon = 1e-5f;
-  pair_open(&p, &a, &o);
-  rig_main(&p.ref, 2);
-  if (rig_shared) rig_main(&p.f32, 2);
-  pair_judge(&p, "symmetric/logits", &p.ref.plan->logits, &p.ref.plan->logits, 0);
-  pair_close(&p);
+  ready(&t, &a, &o);
+  trial_main(&t, 2);
+  judge(&t, "symmetric/logits", &t.rig[0].plan->logits, 0);
+  trial_close(&t);
 }
 END_TEST
 
@@ -105,19 +86,12 @@ static struct efme_plan_options focal(int update) {
   return o;
 }
 
-static double loss_of(struct rig *r) {
-  double sums[4], penalty;
-  rig_get(r, &r->plan->sums, sums, 4);
-  rig_get(r, &r->plan->penalty, &penalty, 1);
-  return sums[0] / sums[1] + penalty;
-}
-
-static void judge_params(struct pair *p, const char *prefix, uint32_t arena, double floor) {
+static void judge_params(struct trial *t, const char *prefix, uint32_t arena, double floor) {
   void *state = NULL;
   int seen = 0;
   for (const char *n; (n = golden_next(&g, prefix, &state)); seen++) {
-    struct efme_tensor t = rig_param(&p->ref, arena, n + strlen(prefix));
-    pair_judge(p, n, &t, &t, floor);
+    struct efme_tensor p = rig_param(&t->rig[0], arena, n + strlen(prefix));
+    judge(t, n, &p, floor);
   }
   ck_assert_int_gt(seen, 3);
 }
@@ -136,20 +110,20 @@ static void gradients(int update, int tapped, int keep) {
     snprintf(storage[o.tap_count], sizeof storage[0], "grad:%s", n + strlen(prefix));
     taps[o.tap_count] = storage[o.tap_count];
   }
-  struct pair p;
-  pair_open(&p, &arch, &o);
-  rig_main(&p.ref, 2);
-  if (rig_shared) rig_main(&p.f32, 2);
-  double a = loss_of(&p.ref), b = rig_shared ? loss_of(&p.f32) : 0;
+  struct trial t;
+  double losses[TRIAL_MOST];
   size_t count;
   char name[64];
+  ready(&t, &arch, &o);
+  trial_main(&t, 2);
+  trial_losses(&t, losses);
   snprintf(name, sizeof name, "%s/loss", mode);
-  golden_judge("small", name, &a, rig_shared ? &b : NULL, golden_f32(&g, name, &count), 1, 0);
-  for (uint32_t i = 0; i < o.tap_count; i++) pair_tap(&p, prefix, taps[i] + 5, taps[i], 0);
+  trial_judge_scalars(&t, "small", name, losses, golden_f32(&g, name, &count));
+  for (uint32_t i = 0; i < o.tap_count; i++) judge_tap(&t, prefix, taps[i] + 5, taps[i]);
   snprintf(prefix, sizeof prefix, "%s/grad/", mode);
-  judge_params(&p, prefix, EFME_ARENA_GRADS, 2e-6 * golden_most(&g, prefix));
-  if (update) judge_params(&p, "bntrain/after/", EFME_ARENA_WEIGHTS, 0);
-  pair_close(&p);
+  judge_params(&t, prefix, EFME_ARENA_GRADS, 2e-6 * golden_most(&g, prefix));
+  if (update) judge_params(&t, "bntrain/after/", EFME_ARENA_WEIGHTS, 0);
+  trial_close(&t);
 }
 
 START_TEST(test_gradients) { gradients(_i & 1, _i >> 1 & 1, _i >> 2); }
@@ -158,29 +132,25 @@ END_TEST
 START_TEST(test_steps) {
   const char *mode = _i ? "bntrain" : "bnfixed";
   struct efme_plan_options o = focal(_i);
-  struct pair p;
-  double losses[2][2] = {{0}};
-  pair_open(&p, &arch, &o);
-  for (int k = 0; k < (rig_shared ? 2 : 1); k++) {
-    struct rig *r = k ? &p.f32 : &p.ref;
-    double b1 = 1, b2 = 1;
-    for (uint32_t i = 0; i < 2; i++) {
-      b1 *= 0.9, b2 *= 0.999;
-      struct efme_step s = {.step = i, .lr = 1e-3f, .correct1 = (float)(1 / (1 - b1)), .correct2 = (float)(1 / (1 - b2))};
-      rig_step(r, &s);
-      rig_clear(r, &r->plan->sums);
-      rig_main(r, 2);
-      losses[k][i] = loss_of(r);
-      rig_update(r);
-    }
+  struct trial t;
+  double losses[TRIAL_MOST][2], now[TRIAL_MOST], *each[TRIAL_MOST], b1 = 1, b2 = 1;
+  ready(&t, &arch, &o);
+  for (uint32_t i = 0; i < 2; i++) {
+    b1 *= 0.9, b2 *= 0.999;
+    struct efme_step s = {.step = i, .lr = 1e-3f, .correct1 = (float)(1 / (1 - b1)), .correct2 = (float)(1 / (1 - b2))};
+    for (uint32_t k = 0; k < t.count; k++) rig_step(&t.rig[k], &s);
+    trial_main(&t, 2);
+    trial_losses(&t, now);
+    for (uint32_t k = 0; k < t.count; k++) losses[k][i] = now[k], each[k] = losses[k], rig_update(&t.rig[k]);
   }
   char name[64];
   size_t count;
   snprintf(name, sizeof name, "steps/%s/losses", mode);
-  golden_judge("small", name, losses[0], rig_shared ? losses[1] : NULL, golden_f32(&g, name, &count), 2, 0);
+  const float *golden = golden_f32(&g, name, &count);
+  trial_judge(&t, "small", name, each, golden, count, 0);
   snprintf(name, sizeof name, "steps/%s/after/", mode);
-  judge_params(&p, name, EFME_ARENA_WEIGHTS, 0);
-  pair_close(&p);
+  judge_params(&t, name, EFME_ARENA_WEIGHTS, 0);
+  trial_close(&t);
 }
 END_TEST
 
@@ -221,26 +191,27 @@ START_TEST(test_tap_identities) {
   for (size_t i = 0; i < EFME_COUNT(cases); i++) taps[i] = cases[i].tap;
   struct efme_plan_options o = focal(0);
   o.taps = taps, o.tap_count = EFME_COUNT(cases);
-  struct pair p;
-  pair_open(&p, &arch, &o);
-  rig_main(&p.ref, 2);
+  struct trial p;
+  ready(&p, &arch, &o);
+  struct rig *ref = &p.rig[0];
+  rig_main(ref, 2);
   for (size_t i = 0; i < EFME_COUNT(cases); i++) {
     double sums[144], beta[144], gamma[144], variance[144];
     char name[64];
-    channel_sums(&p.ref, cases[i].tap, sums, cases[i].channels);
-    struct efme_tensor t = rig_param(&p.ref, EFME_ARENA_GRADS, param_name(name, cases[i].bn, "/beta"));
-    rig_get(&p.ref, &t, beta, cases[i].channels);
-    t = rig_param(&p.ref, EFME_ARENA_WEIGHTS, param_name(name, cases[i].bn, "/gamma"));
-    rig_get(&p.ref, &t, gamma, cases[i].channels);
-    t = rig_param(&p.ref, EFME_ARENA_WEIGHTS, param_name(name, cases[i].bn, "/moving_variance"));
-    rig_get(&p.ref, &t, variance, cases[i].channels);
+    channel_sums(ref, cases[i].tap, sums, cases[i].channels);
+    struct efme_tensor t = rig_param(ref, EFME_ARENA_GRADS, param_name(name, cases[i].bn, "/beta"));
+    rig_get(ref, &t, beta, cases[i].channels);
+    t = rig_param(ref, EFME_ARENA_WEIGHTS, param_name(name, cases[i].bn, "/gamma"));
+    rig_get(ref, &t, gamma, cases[i].channels);
+    t = rig_param(ref, EFME_ARENA_WEIGHTS, param_name(name, cases[i].bn, "/moving_variance"));
+    rig_get(ref, &t, variance, cases[i].channels);
     for (uint32_t c = 0; c < cases[i].channels; c++) {
       double expect = beta[c] * (cases[i].linear ? 1 : gamma[c] / sqrt(variance[c] + (double)arch.bn_epsilon));
       ck_assert_msg(fabs(sums[c] - expect) <= 1e-12 + 1e-9 * fabs(expect), "%s channel %u: %g, expected %g", cases[i].tap, c, sums[c],
                     expect);
     }
   }
-  pair_close(&p);
+  trial_close(&p);
 }
 END_TEST
 
@@ -248,7 +219,7 @@ int main(void) {
   Suite *suite = suite_create("small golden");
   TCase *t = tcase_create("small");
   tcase_set_timeout(t, 0);
-  rig_fixture(t);
+  rig_levels_fixture(t);
   tcase_add_checked_fixture(t, setup, teardown);
   tcase_add_test(t, test_infer);
   tcase_add_test(t, test_symmetric);
@@ -256,6 +227,5 @@ int main(void) {
   tcase_add_loop_test(t, test_steps, 0, 2);
   tcase_add_test(t, test_tap_identities);
   suite_add_tcase(suite, t);
-  int result = test_run(suite);
-  return result;
+  return test_run(suite);
 }
