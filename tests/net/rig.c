@@ -249,7 +249,9 @@ static struct efme_backend *open_backend(uint32_t threads, uint32_t level) {
   return b;
 }
 
-struct efme_backend *rig_cpu(uint32_t threads) { return open_backend(threads, EFME_CPU_AUTO); }
+struct efme_backend *rig_cpu(uint32_t threads) {
+  return open_backend(threads, EFME_CPU_AUTO);
+}
 
 void rig_cpu_close(struct efme_backend *backend) {
   efme_backend_close(backend);
