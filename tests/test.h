@@ -1,4 +1,5 @@
-/* What every test program shares: where the extra data lies, a plain skip that is counted, and the runner. */
+/* What every test program shares: where the extra data lies, a plain skip that is counted, and the runner. EFME_TEST_MODES in the
+ * environment runs a program in other floating-point modes ("flush,upward", see hostile/modes.h). */
 #ifndef EFME_TEST_H
 #define EFME_TEST_H
 
@@ -7,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "hostile/modes.h"
 
 static int test_skips;
 
@@ -37,6 +40,8 @@ static inline int test_absent(const char *name) {
 
 /* Runs without forking so that sanitizers see everything and skips are counted; prints the count and gives main's result. */
 static inline int test_run(Suite *suite) {
+  const char *modes = getenv("EFME_TEST_MODES");
+  if (modes && !modes_set(modes)) printf("SKIP: this machine has no modes `%s`\n", modes), test_skips++;
   SRunner *runner = srunner_create(suite);
   srunner_set_fork_status(runner, CK_NOFORK);
   srunner_run_all(runner, CK_NORMAL);

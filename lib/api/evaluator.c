@@ -26,6 +26,7 @@ static efme_status load_options(efme_evaluator_options *o, const efme_evaluator_
 
 efme_status efme_evaluator_create(efme_evaluator **out, efme_model *start, const efme_dataset *dataset, const efme_fold_plan *plan,
                                   const efme_recipe *recipe, const efme_evaluator_options *options) {
+  EFME_FPENV_DEFAULT;
   efme_evaluator_options o;
   const char *missing = !out ? "out" : !start ? "start" : !dataset ? "dataset" : !plan ? "plan" : !recipe ? "recipe" : NULL;
   if (missing) return efme_fail(EFME_E_ARGUMENT, "efme_evaluator_create: %s is NULL", missing);
@@ -54,6 +55,7 @@ static efme_status begin(efme_evaluator *e, const char *who) {
 static void end(efme_evaluator *e) { atomic_store(&e->running, 0); }
 
 efme_status efme_evaluator_run(efme_evaluator *evaluator, efme_train_progress_fn progress, void *user) {
+  EFME_FPENV_DEFAULT;
   efme_status status = begin(evaluator, "efme_evaluator_run");
   if (status) return status;
   uint32_t count = 0, *folds = efme_mem_array(evaluator->allocator, evaluator->plan->count, sizeof *folds, "folds to do");
@@ -66,6 +68,7 @@ efme_status efme_evaluator_run(efme_evaluator *evaluator, efme_train_progress_fn
 }
 
 efme_status efme_evaluator_run_fold(efme_evaluator *evaluator, uint32_t fold, efme_train_progress_fn progress, void *user) {
+  EFME_FPENV_DEFAULT;
   efme_status status = begin(evaluator, "efme_evaluator_run_fold");
   if (status) return status;
   if (fold >= evaluator->plan->count)
@@ -76,6 +79,7 @@ efme_status efme_evaluator_run_fold(efme_evaluator *evaluator, uint32_t fold, ef
 }
 
 efme_status efme_evaluator_merge(efme_evaluator *evaluator, const char *folder) {
+  EFME_FPENV_DEFAULT;
   if (!folder || !*folder) return efme_fail(EFME_E_ARGUMENT, "efme_evaluator_merge: folder is NULL or empty");
   efme_status status = begin(evaluator, "efme_evaluator_merge");
   if (status) return status;
@@ -97,6 +101,7 @@ static efme_status check_complete(const efme_evaluator *e) {
 }
 
 efme_status efme_evaluator_result(efme_result **out, efme_evaluator *evaluator) {
+  EFME_FPENV_DEFAULT;
   if (!out) return efme_fail(EFME_E_ARGUMENT, "efme_evaluator_result: out is NULL");
   efme_status status = begin(evaluator, "efme_evaluator_result");
   if (status) return status;
@@ -129,6 +134,7 @@ static efme_status check_tested(const efme_model *model, const efme_dataset *tes
 }
 
 efme_status efme_evaluate(efme_result **out, efme_model *model, const efme_dataset *tested, const efme_evaluate_options *options) {
+  EFME_FPENV_DEFAULT;
   static const efme_evaluate_options defaults = EFME_EVALUATE_OPTIONS_INIT;
   efme_evaluate_options o;
   const char *missing = !out ? "out" : !model ? "model" : !tested ? "tested" : NULL;

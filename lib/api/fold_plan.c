@@ -13,6 +13,7 @@ static efme_status load_options(efme_fold_options *o, const efme_fold_options *g
 
 static efme_status make(efme_fold_plan **out, const efme_dataset *dataset, enum efme_plan_kind kind, const uint32_t *fold_of,
                         uint32_t folds, const efme_fold_options *given, const char *who) {
+  EFME_FPENV_DEFAULT;
   efme_fold_options options;
   if (!out || !dataset) return efme_fail(EFME_E_ARGUMENT, "%s: %s is NULL", who, out ? "dataset" : "out");
   efme_status status = load_options(&options, given, who);

@@ -28,6 +28,7 @@ static efme_status load_options(efme_load_options *o, const efme_load_options *o
 /* ---- make, load, save ---- */
 
 efme_status efme_model_create(efme_model **out, efme_context *context, const efme_model_options *options) {
+  EFME_FPENV_DEFAULT;
   static const efme_model_options defaults = EFME_MODEL_OPTIONS_INIT;
   efme_model_options o;
   efme_status status = check_maker(out, context);
@@ -45,6 +46,7 @@ efme_status efme_model_create(efme_model **out, efme_context *context, const efm
 }
 
 efme_status efme_model_load(efme_model **out, efme_context *context, const char *path, const efme_load_options *options) {
+  EFME_FPENV_DEFAULT;
   efme_load_options o;
   struct efme_st_source source;
   efme_status status = check_maker(out, context);
@@ -59,6 +61,7 @@ efme_status efme_model_load(efme_model **out, efme_context *context, const char 
 
 efme_status efme_model_load_memory(efme_model **out, efme_context *context, const void *data, size_t size,
                                    const efme_load_options *options) {
+  EFME_FPENV_DEFAULT;
   efme_load_options o;
   struct efme_st_memory memory = {data, size};
   struct efme_st_source source;
@@ -87,6 +90,7 @@ static efme_status read_stream(void *buffer, uint64_t offset, size_t size, size_
 
 efme_status efme_model_load_stream(efme_model **out, efme_context *context, efme_read_fn read, void *user,
                                    const efme_load_options *options) {
+  EFME_FPENV_DEFAULT;
   efme_load_options o;
   efme_status status = check_maker(out, context);
   if (!status && !read) status = is_null("read");
@@ -99,6 +103,7 @@ efme_status efme_model_load_stream(efme_model **out, efme_context *context, efme
 
 efme_status efme_model_import(efme_model **out, efme_context *context, const char *path, const char *format,
                               const efme_load_options *options) {
+  EFME_FPENV_DEFAULT;
   efme_load_options o;
   struct efme_st_source source;
   efme_status status = check_maker(out, context);
@@ -112,6 +117,7 @@ efme_status efme_model_import(efme_model **out, efme_context *context, const cha
 }
 
 efme_status efme_model_save(const efme_model *model, const char *path, uint32_t type) {
+  EFME_FPENV_DEFAULT;
   if (!model) return is_null("model");
   if (!path) return is_null("path");
   if (type > EFME_WEIGHTS_BF16) return efme_fail(EFME_E_ARGUMENT, "type is %u, not an efme_weight_type", type);
@@ -119,6 +125,7 @@ efme_status efme_model_save(const efme_model *model, const char *path, uint32_t 
 }
 
 efme_status efme_model_clone(efme_model **out, const efme_model *model, const efme_load_options *options) {
+  EFME_FPENV_DEFAULT;
   efme_load_options o;
   if (!out) return is_null("out");
   if (!model) return is_null("model");

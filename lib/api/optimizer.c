@@ -6,6 +6,7 @@
 #include "train/schedule.h"
 
 efme_status efme_optimizer_create(efme_optimizer **out, efme_context *context, const efme_optimizer_options *options) {
+  EFME_FPENV_DEFAULT;
   static const efme_optimizer_options defaults = EFME_OPTIMIZER_OPTIONS_INIT;
   if (!out || !context) return efme_fail(EFME_E_ARGUMENT, "efme_optimizer_create: %s is NULL", out ? "context" : "out");
   efme_optimizer_options o;
@@ -39,5 +40,6 @@ efme_status efme_optimizer_get_options(const efme_optimizer *optimizer, efme_opt
 }
 
 double efme_optimizer_rate(const efme_optimizer *optimizer, uint64_t t, uint64_t total) {
+  EFME_FPENV_DEFAULT;
   return optimizer ? efme_schedule_rate(&optimizer->options, t, total, 0) : 0.0;
 }

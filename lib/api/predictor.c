@@ -87,6 +87,7 @@ static void destroy(struct efme_predictor *p) {
 }
 
 efme_status efme_predictor_create(efme_predictor **out, efme_model *model, const efme_predictor_options *options) {
+  EFME_FPENV_DEFAULT;
   static const efme_predictor_options defaults = EFME_PREDICTOR_OPTIONS_INIT;
   efme_predictor_options o;
   if (!out) return efme_fail(EFME_E_ARGUMENT, "out is NULL");
@@ -215,6 +216,7 @@ static efme_status flush(struct efme_predictor *p, uint32_t n, efme_prediction *
 
 efme_status efme_predictor_run_images(efme_predictor *p, efme_image *const *images, uint32_t count, efme_prediction *results,
                                       float *probabilities) {
+  EFME_FPENV_DEFAULT;
   if (!p) return efme_fail(EFME_E_ARGUMENT, "predictor is NULL");
   if (!images) return efme_fail(EFME_E_ARGUMENT, "images is NULL");
   if (!results) return efme_fail(EFME_E_ARGUMENT, "results is NULL");

@@ -125,6 +125,7 @@ efme_status efme_recipe_get_options(const efme_recipe *recipe, efme_train_option
 }
 
 efme_status efme_recipe_set_options(efme_recipe *recipe, const efme_train_options *options) {
+  EFME_FPENV_DEFAULT;
   static const efme_train_options defaults = EFME_TRAIN_OPTIONS_INIT;
   static const efme_collectives none = {.struct_size = sizeof none};
   if (!recipe || !options) return efme_fail(EFME_E_ARGUMENT, "efme_recipe_set_options: %s is NULL", recipe ? "options" : "recipe");
@@ -174,6 +175,7 @@ efme_status efme_recipe_add_phase(efme_recipe *recipe, const efme_phase *phase) 
 }
 
 efme_status efme_recipe_describe(const efme_recipe *recipe, char **out) {
+  EFME_FPENV_DEFAULT;
   if (!recipe || !out) return efme_fail(EFME_E_ARGUMENT, "efme_recipe_describe: %s is NULL", recipe ? "out" : "recipe");
   struct efme_text t;
   efme_text_init(&t, allocator(recipe));

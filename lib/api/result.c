@@ -25,6 +25,7 @@ static efme_status find_counts(const uint64_t **counts, const efme_result *resul
 }
 
 efme_status efme_result_scores(const efme_result *result, const char *dataset, efme_scores *out) {
+  EFME_FPENV_DEFAULT;
   const uint64_t *counts = NULL;
   efme_status status = find_counts(&counts, result, dataset, "efme_result_scores");
   if (status) return status;
@@ -34,6 +35,7 @@ efme_status efme_result_scores(const efme_result *result, const char *dataset, e
 }
 
 efme_status efme_result_class_scores(const efme_result *result, const char *dataset, uint32_t index, efme_class_scores *out) {
+  EFME_FPENV_DEFAULT;
   const uint64_t *counts = NULL;
   efme_status status = find_counts(&counts, result, dataset, "efme_result_class_scores");
   if (status) return status;
@@ -88,6 +90,7 @@ const char *efme_result_dataset(const efme_result *result, uint32_t index) {
 typedef efme_status (*form_fn)(const struct efme_result *, struct efme_text *);
 
 static efme_status export_form(const efme_result *result, char **out, form_fn form, const char *who) {
+  EFME_FPENV_DEFAULT;
   if (!result || !out) return efme_fail(EFME_E_ARGUMENT, "%s: %s is NULL", who, result ? "out" : "result");
   struct efme_text t;
   efme_text_init(&t, result->allocator);
@@ -106,6 +109,7 @@ efme_status efme_result_audit_json(const efme_result *result, char **out) {
 }
 
 static efme_status write_form(const efme_result *result, const char *path, form_fn form) {
+  EFME_FPENV_DEFAULT;
   if (!path) return EFME_OK;
   struct efme_text t;
   char *text = NULL;
@@ -130,6 +134,7 @@ efme_status efme_result_write(const efme_result *result, const char *json_path, 
 /* ---- what others computed ---- */
 
 efme_status efme_score(efme_scores *out, const int32_t *truth, const int32_t *predicted, uint64_t count, uint32_t classes) {
+  EFME_FPENV_DEFAULT;
   if (!out) return efme_fail(EFME_E_ARGUMENT, "efme_score: out is NULL");
   if (count && (!truth || !predicted)) return efme_fail(EFME_E_ARGUMENT, "efme_score: %s is NULL", truth ? "predicted" : "truth");
   if (classes < 2 || classes > EFME_MAX_CLASSES)
@@ -158,6 +163,7 @@ static efme_status read_foreign(struct efme_result *r, const char *path, const e
 
 static efme_status from_foreign(efme_result **out, efme_context *context, const char *path, const char *const *class_names,
                                 uint32_t classes, const efme_dataset *expected, read_fn read, const char *who, const char *title) {
+  EFME_FPENV_DEFAULT;
   if (!out || !context || !path) return efme_fail(EFME_E_ARGUMENT, "%s: %s is NULL", who, !out ? "out" : !context ? "context" : "path");
   if (classes < 2 || classes > EFME_MAX_CLASSES)
     return efme_fail(EFME_E_ARGUMENT, "%s: classes is %u, must be 2..%d", who, classes, EFME_MAX_CLASSES);
@@ -206,6 +212,7 @@ static efme_status load_row(efme_printed_row *row, const efme_printed_row *given
 }
 
 static efme_status check_row(char **out, uint32_t *findings, const struct efme_result *r, const efme_printed_row *given, const char *who) {
+  EFME_FPENV_DEFAULT;
   efme_printed_row row;
   if (!out || !findings) return efme_fail(EFME_E_ARGUMENT, "%s: %s is NULL", who, out ? "findings" : "out");
   efme_status status = load_row(&row, given, who);

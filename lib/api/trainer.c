@@ -42,6 +42,7 @@ efme_status efme_trainer_run(efme_trainer *trainer, efme_train_progress_fn progr
 }
 
 efme_status efme_trainer_model(efme_model **out, const efme_trainer *trainer) {
+  EFME_FPENV_DEFAULT;
   if (!out || !trainer) return efme_fail(EFME_E_ARGUMENT, "efme_trainer_model: %s is NULL", out ? "trainer" : "out");
   return efme_train_publish(out, trainer);
 }

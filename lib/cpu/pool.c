@@ -8,6 +8,7 @@
  * ever waits for a thread that has no task. Only acquire/release operations, no fences, so tsan can follow.
  *
  * An idle worker spins for about 20 us (a plan's ops follow each other closer than that) and then sleeps on a condition. */
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -23,7 +24,8 @@
 #define SLEEPS 0x40000000u
 #define INSIDE 0x0000FFFFu
 #define SPIN_NS 20000
-#define STACK_BYTES (1u << 20) /* kernels keep at most 128 KB on the stack; sanitizers need several times that */
+#define STACK_BYTES (1u << 20)   /* kernels keep at most 128 KB on the stack; sanitizers need several times that */
+#define STACK_LIMIT (256u << 20) /* for a host whose thread-local variables, which lie in each stack, leave no room in less */
 
 struct share {
   _Atomic uint32_t next;
@@ -163,8 +165,9 @@ void efme_cpu_pool_leave(struct efme_cpu_pool *pool) { atomic_store_explicit(&po
 static int start(struct efme_cpu_pool *pool, uint32_t count) {
   pthread_attr_t attributes;
   sigset_t all, old;
+  size_t stack = STACK_BYTES;
   if (pthread_attr_init(&attributes)) return 0;
-  pthread_attr_setstacksize(&attributes, STACK_BYTES);
+  pthread_attr_setstacksize(&attributes, stack);
   sigfillset(&all); /* signals are the host's threads' business */
   pthread_sigmask(SIG_SETMASK, &all, &old);
   int failed = 0;
@@ -173,6 +176,8 @@ static int start(struct efme_cpu_pool *pool, uint32_t count) {
     w->pool = pool;
     w->index = i + 1;
     failed = pthread_create(&w->thread, &attributes, worker_main, w);
+    while (failed == EINVAL && stack < STACK_LIMIT && !pthread_attr_setstacksize(&attributes, stack *= 4))
+      failed = pthread_create(&w->thread, &attributes, worker_main, w);
     if (!failed) pool->started++;
   }
   pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "data/dataset.h"
 
@@ -204,8 +203,8 @@ static efme_status open_csv(struct efme_store *s, const char *path, struct efme_
 
 static const char *emotion_of_folder(const char *name) {
   for (size_t i = 0; i < EFME_COUNT(emotions); i++)
-    if (!strcasecmp(name, emotions[i])) return emotions[i];
-  return !strcasecmp(name, "happiness") ? "happy" : !strcasecmp(name, "sadness") ? "sad" : !strcasecmp(name, "anger") ? "angry" : NULL;
+    if (efme_equal_words(name, emotions[i])) return emotions[i];
+  return efme_equal_words(name, "happiness") ? "happy" : efme_equal_words(name, "sadness") ? "sad" : efme_equal_words(name, "anger") ? "angry" : NULL;
 }
 
 /* One emotion's folder. Names such as PublicTest_123.jpg tell the split better than the folder does. */

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "data/dataset.h"
@@ -62,7 +61,7 @@ int efme_is_image_name(const char *name) {
   static const char *const endings[] = {".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm", ".pnm"};
   const char *dot = strrchr(name, '.');
   for (size_t i = 0; dot && i < EFME_COUNT(endings); i++)
-    if (!strcasecmp(dot, endings[i])) return 1;
+    if (efme_equal_words(dot, endings[i])) return 1;
   return 0;
 }
 

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "util/util.h"
 
@@ -20,7 +19,7 @@ const char *efme_key_set(const char *text) {
                                              {"casme ii", "casme2"}, {"casmeii", "casme2"}, {"casme_ii", "casme2"}, {"samm", "samm"},
                                              {"ck+", "ckplus"},      {"ckplus", "ckplus"}};
   for (size_t i = 0; i < EFME_COUNT(spellings); i++)
-    if (!strcasecmp(text, spellings[i][0])) return spellings[i][1];
+    if (efme_equal_words(text, spellings[i][0])) return spellings[i][1];
   return text;
 }
 

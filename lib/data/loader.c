@@ -81,6 +81,7 @@ static int work_waits(const struct efme_loader *l) {
 }
 
 static void *worker(void *arg) {
+  EFME_FPENV_DEFAULT;
   struct efme_loader *l = arg;
   pthread_mutex_lock(&l->lock);
   for (;;) {

@@ -108,6 +108,7 @@ static efme_status check_split(efme_dataset **first, efme_dataset **second, cons
 }
 
 efme_status efme_dataset_split(efme_dataset **first, efme_dataset **second, const efme_dataset *d, double ratio, uint64_t seed) {
+  EFME_FPENV_DEFAULT;
   efme_status status = check_split(first, second, d, ratio);
   if (status) return status;
   uint64_t counts[EFME_MAX_CLASSES + 1] = {0}, taken = 0, at = 0;
@@ -196,6 +197,7 @@ static uint64_t choose(struct subjects *s, double ratio) {
 }
 
 efme_status efme_dataset_split_subjects(efme_dataset **first, efme_dataset **second, const efme_dataset *d, double ratio, uint64_t seed) {
+  EFME_FPENV_DEFAULT;
   efme_status status = check_split(first, second, d, ratio);
   if (status) return status;
   if (d->subject_count == 1) return efme_fail(EFME_E_MISMATCH, "%s is the only subject: there is nothing to split", d->subjects[0]);

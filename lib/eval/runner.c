@@ -63,6 +63,7 @@ static void fail(struct run *run, uint32_t place, efme_status status) {
 }
 
 static void *work(void *arg) {
+  EFME_FPENV_DEFAULT;
   struct worker *w = arg;
   struct run *run = w->run;
   pthread_mutex_lock(&run->lock);

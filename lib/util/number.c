@@ -103,6 +103,7 @@ static double decimal_value(struct decimal *d) {
 }
 
 int efme_parse_double(const char *s, size_t n, double *out) {
+  EFME_FPENV_DEFAULT;
   if (n == 0) return 0;
   struct decimal d;
   d.count = 0;
@@ -148,6 +149,7 @@ static const char *special(double v) {
 }
 
 size_t efme_format_double(char *buffer, size_t size, double v, int digits) {
+  EFME_FPENV_DEFAULT;
   char text[96];
   if (special(v)) return copy_text(buffer, size, special(v));
   snprintf(text, sizeof text, "%.*g", EFME_MAX(1, EFME_MIN(digits, 40)), v);
@@ -155,6 +157,7 @@ size_t efme_format_double(char *buffer, size_t size, double v, int digits) {
 }
 
 size_t efme_format_fixed(char *buffer, size_t size, double v, int decimals) {
+  EFME_FPENV_DEFAULT;
   char text[384];
   if (special(v)) return copy_text(buffer, size, special(v));
   snprintf(text, sizeof text, "%.*f", EFME_MAX(0, EFME_MIN(decimals, 40)), v);

@@ -78,6 +78,13 @@ size_t efme_utf8_length(const char *text, size_t n) {
   return code < least[length] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : length;
 }
 
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
+
+int efme_equal_words(const char *a, const char *b) {
+  while (*a && lower(*a) == lower(*b)) a++, b++;
+  return lower(*a) == lower(*b);
+}
+
 void efme_text_json(struct efme_text *t, const char *s) {
   efme_text_add_n(t, "\"", 1);
   while (*s) {

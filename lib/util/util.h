@@ -63,6 +63,8 @@ efme_status efme_text_take(struct efme_text *t, char **out, size_t *size); /* th
 void efme_text_free(struct efme_text *t);
 /* Bytes of the well-formed UTF-8 sequence at s, of which n bytes may be read; 0 where there is none. */
 size_t efme_utf8_length(const char *s, size_t n);
+/* 1 where the words are equal but for the case of A..Z: strcasecmp asks the locale, in which I may not be the capital of i. */
+int efme_equal_words(const char *a, const char *b);
 /* Text for the caller of the library, released with efme_string_free (string.c). */
 efme_status efme_string_export(char **out, const struct efme_allocator *a, const char *text, size_t size);
 efme_status efme_text_export(struct efme_text *t, char **out); /* takes t; the first failure is reported here */
@@ -132,9 +134,16 @@ double efme_pow(double x, double y); /* x >= 0 */
 double efme_sqrt(double x);          /* the instruction */
 
 /* ---- floating-point environment (fpenv.c): round to nearest, denormals kept, exceptions masked while we compute ---- */
-struct efme_fpenv { uint32_t mxcsr; uint32_t pad; uint64_t fpcr; };
+struct efme_fpenv { uint32_t mxcsr; uint16_t x87; uint64_t fpcr; };
 void efme_fpenv_enter(struct efme_fpenv *saved);
 void efme_fpenv_leave(const struct efme_fpenv *saved);
+static inline struct efme_fpenv efme_fpenv_take(void) {
+  struct efme_fpenv saved;
+  efme_fpenv_enter(&saved);
+  return saved;
+}
+/* A declaration: the default environment up to the end of the block, by whatever way it is left. */
+#define EFME_FPENV_DEFAULT __attribute__((cleanup(efme_fpenv_leave))) const struct efme_fpenv efme_fpenv_host = efme_fpenv_take()
 
 #define EFME_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define EFME_MAX(a, b) ((a) > (b) ? (a) : (b))
