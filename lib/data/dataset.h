@@ -55,6 +55,9 @@ struct efme_store {
   _Atomic uint64_t *hashes; /* [count][2] file, pixels; 0 not yet */
 };
 
+/* Distinct names of source datasets in one reader's file; what is listed by source stays short then. */
+#define EFME_MAX_DATASETS 1024u
+
 struct efme_item {
   uint32_t store;
   uint32_t record;

@@ -104,6 +104,10 @@ efme_status efme_store_finish(struct efme_store *s, const char *name) {
     if (!strcmp(sorted[i - 1]->key, sorted[i]->key))
       status = efme_fail(EFME_E_FORMAT, "%s: rows %llu and %llu are both sample %s", name, (unsigned long long)sorted[i - 1]->row,
                          (unsigned long long)sorted[i]->row, sorted[i]->key);
+  size_t datasets = 1; /* keys begin with them, so each one's stand together */
+  for (size_t i = 1; i < s->count; i++) datasets += sorted[i - 1]->dataset != sorted[i]->dataset; /* interned */
+  if (!status && datasets > EFME_MAX_DATASETS)
+    status = efme_fail(EFME_E_LIMIT, "%s: samples of %zu datasets, at most %u are possible", name, datasets, EFME_MAX_DATASETS);
   efme_mem_free(s->allocator, sorted);
   if (status) return status;
   s->hashes = efme_mem_array(s->allocator, s->count, 2 * sizeof *s->hashes, "hashes");

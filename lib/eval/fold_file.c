@@ -8,7 +8,6 @@
 #include "eval/evaluator.h"
 
 #define EFME_FOLD_FORMAT "efme-fold 1"
-#define EFME_FOLD_LIMIT (256ull << 20)
 static const char hash_mark[] = ",\n  \"content_hash\": \"";
 
 char *efme_fold_path(const efme_evaluator *e, const char *folder, uint32_t fold, const char *suffix) {
@@ -295,10 +294,23 @@ static efme_status read_record(const struct reader *in, struct efme_fold_record 
   return r->probabilities ? read_tested(in, r->probabilities) : EFME_E_NOMEM;
 }
 
+/* More than the file of this fold can have: what it holds is known, and the JSON reader takes dozens of bytes for one. Names may be escaped
+ * sixfold, a probability takes less than 24 characters, an epoch's line less than 256. */
+static uint64_t largest_file(const struct reader *in) {
+  const efme_evaluator *e = in->e;
+  const uint64_t *indices = NULL;
+  uint64_t count = 0, bytes = (1u << 20) + 6 * strlen(e->identity.lines);
+  for (uint32_t i = 0; i < e->recipe_count; i++)
+    for (size_t k = 0; k < e->recipes[i]->phase_count; k++) bytes += 256ull * e->recipes[i]->phases[k].epochs;
+  if (efme_fold_plan_part(e->plan, in->fold, EFME_PART_TEST, &indices, &count)) return bytes;
+  for (uint64_t i = 0; i < count; i++) bytes += 256 + 6 * strlen(e->plan->keys[indices[i]]) + 24ull * e->classes;
+  return bytes;
+}
+
 static efme_status read_file(struct reader *in, struct efme_fold_record *r) {
   uint8_t *data = NULL;
   size_t size = 0;
-  efme_status status = efme_file_read(&data, &size, in->e->allocator, in->path, EFME_FOLD_LIMIT);
+  efme_status status = efme_file_read(&data, &size, in->e->allocator, in->path, largest_file(in));
   if (status) return status;
   status = check_hash(in, (const char *)data, size);
   cJSON *root = status ? NULL : cJSON_ParseWithLength((const char *)data, size);

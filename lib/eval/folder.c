@@ -14,7 +14,10 @@
 #include "eval/evaluator.h"
 
 #define EFME_RUN_FORMAT "efme-run 1"
-#define EFME_SMALL_FILE (16ull << 20)
+/* For identity lines of n bytes: those and the recipes as JSON, and a good deal, since another run's file is read to say how it differs. The
+ * JSON reader takes dozens of bytes for one. */
+#define EFME_RUN_LIMIT(n) (12ull * (n) + (1ull << 20))
+#define EFME_TRIED_LIMIT (1ull << 20) /* bytes: more than ten thousand configurations */
 
 static int exists(const char *path) {
   struct stat st;
@@ -80,7 +83,7 @@ static efme_status read_tried(efme_evaluator *e, const char *folder, int own) {
   size_t size = 0;
   char *path = efme_path_join(e->allocator, folder, "configurations.txt");
   if (!path) return EFME_E_NOMEM;
-  efme_status status = exists(path) ? efme_file_read(&data, &size, e->allocator, path, EFME_SMALL_FILE) : EFME_OK;
+  efme_status status = exists(path) ? efme_file_read(&data, &size, e->allocator, path, EFME_TRIED_LIMIT) : EFME_OK;
   for (char *line = (char *)data; line && *line && status == EFME_OK;) {
     size_t n = strcspn(line, "\n");
     char *next = line + n + (line[n] == '\n');
@@ -118,7 +121,7 @@ static efme_status write_run(efme_evaluator *e, const char *path) {
 static efme_status check_run(const efme_evaluator *e, const char *path) {
   uint8_t *data = NULL;
   size_t size = 0;
-  efme_status status = efme_file_read(&data, &size, e->allocator, path, EFME_SMALL_FILE);
+  efme_status status = efme_file_read(&data, &size, e->allocator, path, EFME_RUN_LIMIT(strlen(e->identity.lines)));
   if (status) return status;
   cJSON *root = cJSON_ParseWithLength((const char *)data, size);
   const char *format = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "format"));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backend/context.h"
+#include "data/dataset.h"
 #include "eval/key.h"
 #include "eval/result.h"
 #include "eval/scores.h"
@@ -96,6 +97,9 @@ static efme_status list_datasets(struct efme_result *r) {
     int found;
     uint32_t place = dataset_place(r, r->rows[i].dataset, &found);
     if (found) continue;
+    if (r->dataset_count == EFME_MAX_DATASETS)
+      return efme_fail(EFME_E_LIMIT, "%s: predictions of more than %u datasets", r->foreign.source ? r->foreign.source : "result",
+                       EFME_MAX_DATASETS);
     efme_status status =
         efme_mem_grow(r->allocator, (void **)&r->datasets, &capacity, r->dataset_count + 1, sizeof *r->datasets, "datasets of a result");
     if (status) return status;

@@ -202,6 +202,9 @@ static efme_status check_position(const struct efme_trainer *t, const struct par
   uint64_t group = (uint64_t)t->options.batch * efme_trainer_ranks(t), steps = (t->train.count + group - 1) / group;
   if (out->phase < t->phase_count && (out->epoch > t->phases[out->phase].epochs || out->step > steps))
     return damaged(t, "its position lies outside the phase");
+  /* a phase that has ended, or has stopped early, has had an epoch */
+  if (out->total_epoch < (uint64_t)out->phase + out->epoch || (out->running && out->stopping.stopped && !out->epoch))
+    return damaged(t, "its position has fewer epochs than it needs");
   return EFME_OK;
 }
 
@@ -218,7 +221,8 @@ static efme_status check_arrays(const struct efme_trainer *t, const struct part 
       return efme_fail(EFME_E_FORMAT, "checkpoint '%s': section '%s' is absent, unasked for or of the wrong size", t->checkpoint,
                        part->tag);
   }
-  if (!parts[HISTORY].data || parts[HISTORY].size % sizeof(struct history_line)) return damaged(t, "its history has the wrong size");
+  if (!parts[HISTORY].data || parts[HISTORY].size != (uint64_t)p->total_epoch * sizeof(struct history_line))
+    return damaged(t, "its history has not a line for each epoch");
   return EFME_OK;
 }
 

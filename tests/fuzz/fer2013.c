@@ -45,5 +45,5 @@ void fuzz_seeds(fuzz_emit_fn emit) {
     free(text);
   }
   static const char empty[] = "emotion,pixels,Usage\n0,\"1 2 3\",Training\n";
-  emit("short.csv", empty, sizeof empty - 1, SIZE_MAX);
+  emit("bad short.csv", empty, sizeof empty - 1, SIZE_MAX);
 }

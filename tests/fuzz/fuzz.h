@@ -18,7 +18,8 @@
 /* ---- what a target's file defines ---- */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-/* Small valid inputs. The first `header` bytes are those that replay.c changes one by one; SIZE_MAX: all. */
+/* Small inputs that the library takes (but for those called bad...). The first `header` bytes are those that replay.c changes one by one;
+ * SIZE_MAX: all. */
 typedef void (*fuzz_emit_fn)(const char *name, const void *data, size_t size, size_t header);
 void fuzz_seeds(fuzz_emit_fn emit);
 
@@ -39,6 +40,7 @@ void fuzz_end(void);
 /* Either EFME_OK, or one of `allowed` (bits FUZZ_MAY(FORMAT)) with a text that holds `word`. Returns the status. */
 #define FUZZ_MAY(name) (1u << -EFME_E_##name)
 efme_status fuzz_status(efme_status status, unsigned allowed, const char *word);
+extern unsigned long fuzz_accepted; /* how often it was EFME_OK */
 
 /* A folder of the program's own, in memory where there is such a file system; removed at exit. */
 const char *fuzz_folder(void);

@@ -74,7 +74,7 @@ static void cut(const struct seed *s) {
 }
 
 static void change_bytes(const struct seed *s) {
-  static const uint8_t values[] = {0, 0xff, '0', '9', '-', ',', '"', '\n', ' '};
+  static const uint8_t values[] = {0, 1, 2, 3, 0xff, '0', '9', '-', ',', '"', '\n', ' '};
   size_t coarse = s->size / 64 + 1;
   memcpy(s->copy, s->data, s->size);
   for (size_t i = 0; i < s->size; i += i < s->header ? 1 : coarse) {
@@ -157,8 +157,10 @@ static void change_pieces(const struct seed *s) {
 
 static void damage(const char *name, const void *data, size_t size, size_t header) {
   struct seed s = {name, data, size, EFME_MIN(size, header), malloc(size + 64)};
+  unsigned long accepted = fuzz_accepted;
   say(&s, "as it is", 0, 0);
   run(data, size);
+  FUZZ_CHECK(fuzz_accepted > accepted || !strncmp(name, "bad", 3), "a good input is refused");
   cut(&s);
   change_bytes(&s);
   change_lengths(&s);
@@ -224,6 +226,6 @@ int main(int argc, char **argv) {
   }
   unsigned found = run_folder(FUZZ_FINDINGS);
   fuzz_seeds(damage);
-  printf("fuzz_" FUZZ_NAME ": %lu inputs, %u of them old findings\n", runs, found);
+  printf("fuzz_" FUZZ_NAME ": %lu inputs, %u of them old findings; %lu times something was accepted\n", runs, found, fuzz_accepted);
   return EXIT_SUCCESS;
 }

@@ -90,11 +90,11 @@ static void emit_model(fuzz_emit_fn emit, const char *name, uint32_t type) {
 }
 
 void fuzz_seeds(fuzz_emit_fn emit) {
-  emit_text(emit, "one",
+  emit_text(emit, "bad one",
             "{\"__metadata__\":{\"efme.format\":\"1.0\",\"k\":\"\\u00e9\\ud83d\\ude00\\n\"},\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],"
             "\"data_offsets\":[0,24]},\"b\":{\"data_offsets\":[24,26],\"shape\":[],\"dtype\":\"BF16\"}}   ",
             26);
-  emit_text(emit, "timm", "{\"conv_stem.weight\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1],\"data_offsets\":[0,4]}}", 4);
+  emit_text(emit, "bad timm", "{\"conv_stem.weight\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1],\"data_offsets\":[0,4]}}", 4);
   emit_model(emit, "half", EFME_WEIGHTS_F16);
   emit_model(emit, "float", EFME_WEIGHTS_F32);
 }
