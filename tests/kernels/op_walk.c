@@ -41,6 +41,7 @@ static void open_levels(uint32_t only) {
   }
 #if defined(RACES_ONLY) /* the levels share the code that cuts and hands out work: under the thread sanitizer one will do */
   while (walk_count > 1) walk_close(&walks[--walk_count]);
+  walks[0].threads_only = 1;
 #endif
 }
 

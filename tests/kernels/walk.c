@@ -317,7 +317,7 @@ static void judge(struct walk *w, const struct kernel_case *c, const struct resu
       same_bits(w, c, i, &other, &base);
       result_free(&other);
     }
-  if (c->batch > 1) {
+  if (c->batch > 1 && !w->threads_only) {
     rows(w, c, 0, c->batch, c->batch, 1, &base);         /* one place further */
     rows(w, c, 2, 1, 1, c->batch - 1, &base);            /* the last image alone */
     rows(w, c, 0, 1, c->batch, c->batch / 2, &base);     /* one image in a program for more */

@@ -14,8 +14,9 @@ enum { WALK_BACKENDS = 5 };
 
 struct walk {
   const struct efme_backend_api *api;
-  uint32_t level; /* in use */
-  int direct;     /* buffers are host memory: guard pages can be used */
+  uint32_t level;   /* in use */
+  int direct;       /* buffers are host memory: guard pages can be used */
+  int threads_only; /* rows and batches are left out: they run no other code at once */
   void *be[WALK_BACKENDS];
   struct efme_backend_host host[WALK_BACKENDS];
   FILE *out; /* NULL: silent */
