@@ -14,7 +14,8 @@ static const char help[] =
     "  --epochs N  --batch N  --seed N   change the preset\n"
     "  --folds K            K folds of whole subjects instead of one a subject\n"
     "  --datasets           one fold for each source dataset\n"
-    "  --choose K           each fold chooses among Adam, AdamW, SGD and RMSprop, without alpha and with the paper's, by K folds of its own\n"
+    "  --choose K           each fold chooses among Adam, AdamW, SGD and RMSprop, without alpha and with the paper's, by K folds of its "
+    "own\n"
     "                       training subjects\n"
     "  --validation KIND    subjects (default), random (as the paper's scripts; flagged), none\n"
     "  --workers N          folds at a time, a thread each; 0: one per CPU. Results do not depend on it\n"
@@ -22,11 +23,11 @@ static const char help[] =
     "  --out DIR            metrics.json, predictions.csv, log.txt and the folds' files; an interrupted run goes on\n"
     "Exit codes: 0 done and clean, 1 failed, 2 wrong usage, 3 interrupted, 4 done but the audit has flags.\n";
 
-enum { EXIT_FLAGGED = 4 };
+enum { EXIT_FLAGGED = 4, MOST_MERGES = 256 };
 
 struct choice {
   struct data_choice data;
-  const char *weights, *preset, *out, *merge[16];
+  const char *weights, *preset, *out, *merge[MOST_MERGES];
   int merges, reset_head, by_dataset;
   uint32_t folds, choose, validation, workers, shard, shards, epochs, batch, size;
   uint64_t seed;
@@ -34,47 +35,93 @@ struct choice {
 };
 
 static void parse(struct choice *c, int argc, char **argv) {
-  static const struct option options[] = {
-      {"data", 1, 0, 'd'}, {"map", 1, 0, 'm'}, {"where", 1, 0, 'w'}, {"balance", 1, 0, 'b'}, {"without", 1, 0, 'x'}, {"weights", 1, 0, 'W'}, {"reset-head", 0, 0, 'R'},
-      {"size", 1, 0, 'z'}, {"preset", 1, 0, 'p'}, {"epochs", 1, 0, 'e'}, {"batch", 1, 0, 'B'}, {"seed", 1, 0, 'S'}, {"folds", 1, 0, 'f'},
-      {"datasets", 0, 0, 'D'}, {"choose", 1, 0, 'c'}, {"validation", 1, 0, 'v'}, {"workers", 1, 0, 'j'}, {"shard", 1, 0, 's'}, {"merge", 1, 0, 'M'}, {"out", 1, 0, 'o'},
-      {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
+  static const struct option options[] = {{"data", 1, 0, 'd'},       {"map", 1, 0, 'm'},
+                                          {"where", 1, 0, 'w'},      {"balance", 1, 0, 'b'},
+                                          {"without", 1, 0, 'x'},    {"weights", 1, 0, 'W'},
+                                          {"reset-head", 0, 0, 'R'}, {"size", 1, 0, 'z'},
+                                          {"preset", 1, 0, 'p'},     {"epochs", 1, 0, 'e'},
+                                          {"batch", 1, 0, 'B'},      {"seed", 1, 0, 'S'},
+                                          {"folds", 1, 0, 'f'},      {"datasets", 0, 0, 'D'},
+                                          {"choose", 1, 0, 'c'},     {"validation", 1, 0, 'v'},
+                                          {"workers", 1, 0, 'j'},    {"shard", 1, 0, 's'},
+                                          {"merge", 1, 0, 'M'},      {"out", 1, 0, 'o'},
+                                          {"help", 0, 0, 'h'},       {0, 0, 0, 0}};
   static const char *const kinds[] = {"subjects", "random", "none"};
   const char *me = "efme-loso";
+  char rest;
   for (int o; (o = getopt_long(argc, argv, "o:j:h", options, NULL)) != -1;) switch (o) {
-    case 'd': c->data.spec = optarg; break;
-    case 'm': c->data.map = optarg; break;
-    case 'w': if (c->data.where_count < 8) c->data.where[c->data.where_count++] = optarg; break;
-    case 'x': c->data.without = optarg; break;
-    case 'b': c->data.balance = 1, c->data.balance_seed = (uint64_t)option_number(me, "--balance", optarg, 0, 9e15); break;
-    case 'W': c->weights = optarg; break;
-    case 'R': c->reset_head = 1; break;
-    case 'z': c->size = (uint32_t)option_number(me, "--size", optarg, 32, 4096); break;
-    case 'p': c->preset = optarg; break;
-    case 'e': c->epochs = (uint32_t)option_number(me, "--epochs", optarg, 1, 1e6); break;
-    case 'B': c->batch = (uint32_t)option_number(me, "--batch", optarg, 1, 4096); break;
-    case 'S': c->seed = (uint64_t)option_number(me, "--seed", optarg, 0, 9e15), c->has_seed = 1; break;
-    case 'f': c->folds = (uint32_t)option_number(me, "--folds", optarg, 2, 1e6); break;
-    case 'D': c->by_dataset = 1; break;
-    case 'c': c->choose = (uint32_t)option_number(me, "--choose", optarg, 2, 1e6); break;
+    case 'd':
+      c->data.spec = optarg;
+      break;
+    case 'm':
+      c->data.map = optarg;
+      break;
+    case 'w':
+      option_where(me, &c->data, optarg);
+      break;
+    case 'x':
+      c->data.without = optarg;
+      break;
+    case 'b':
+      c->data.balance = 1, c->data.balance_seed = option_whole(me, "--balance", optarg, 0, UINT64_MAX);
+      break;
+    case 'W':
+      c->weights = optarg;
+      break;
+    case 'R':
+      c->reset_head = 1;
+      break;
+    case 'z':
+      c->size = (uint32_t)option_whole(me, "--size", optarg, 32, 4096);
+      break;
+    case 'p':
+      c->preset = optarg;
+      break;
+    case 'e':
+      c->epochs = (uint32_t)option_whole(me, "--epochs", optarg, 1, 1000000);
+      break;
+    case 'B':
+      c->batch = (uint32_t)option_whole(me, "--batch", optarg, 1, 4096);
+      break;
+    case 'S':
+      c->seed = option_whole(me, "--seed", optarg, 0, UINT64_MAX), c->has_seed = 1;
+      break;
+    case 'f':
+      c->folds = (uint32_t)option_whole(me, "--folds", optarg, 2, 1000000);
+      break;
+    case 'D':
+      c->by_dataset = 1;
+      break;
+    case 'c':
+      c->choose = (uint32_t)option_whole(me, "--choose", optarg, 2, 1000000);
+      break;
     case 'v':
-      for (c->validation = 0; c->validation < 3 && strcmp(optarg, kinds[c->validation]); c->validation++) {}
-      if (c->validation == 3) fprintf(stderr, "%s: --validation takes subjects, random or none\n", me), exit(EXIT_USAGE);
+      for (c->validation = 0; c->validation < 3 && strcmp(optarg, kinds[c->validation]); c->validation++) {
+      }
+      if (c->validation == 3) usage_error(me, "--validation takes subjects, random or none, not '%s'", optarg);
       break;
-    case 'j': c->workers = (uint32_t)option_number(me, "--workers", optarg, 0, 256); break;
+    case 'j':
+      c->workers = (uint32_t)option_whole(me, "--workers", optarg, 0, 256);
+      break;
     case 's':
-      if (sscanf(optarg, "%u/%u", &c->shard, &c->shards) != 2 || c->shard >= c->shards)
-        fprintf(stderr, "%s: --shard takes I/N with I below N\n", me), exit(EXIT_USAGE);
+      if (sscanf(optarg, "%9u/%9u%c", &c->shard, &c->shards, &rest) != 2 || c->shard >= c->shards)
+        usage_error(me, "--shard takes I/N with I below N, not '%s'", optarg);
       break;
-    case 'M': if (c->merges < 16) c->merge[c->merges++] = optarg; break;
-    case 'o': c->out = optarg; break;
-    case 'h': fputs(help, stdout); exit(EXIT_DONE);
-    default: exit(EXIT_USAGE);
+    case 'M':
+      if (c->merges == MOST_MERGES) usage_error(me, "--merge may be given %d times at most", MOST_MERGES);
+      c->merge[c->merges++] = optarg;
+      break;
+    case 'o':
+      c->out = optarg;
+      break;
+    case 'h':
+      fputs(help, stdout);
+      exit(EXIT_DONE);
+    default:
+      exit(EXIT_USAGE);
     }
-  if (!c->data.spec || !c->weights || optind != argc) {
-    fputs("efme-loso: needs --data and --weights and nothing else; see --help\n", stderr);
-    exit(EXIT_USAGE);
-  }
+  if (!c->data.spec || !c->weights || optind != argc) usage_error(me, "needs --data and --weights and nothing else");
+  if (c->folds && c->by_dataset) usage_error(me, "--folds and --datasets exclude each other");
 }
 
 static efme_status make_plan(efme_fold_plan **out, const efme_dataset *data, const struct choice *c) {
@@ -158,17 +205,20 @@ int main(int argc, char **argv) {
   if (status == EFME_OK) what = c.data.spec, status = data_open(&all, context, &c.data);
   if (status == EFME_OK) status = data_select(&data, all, &c.data);
   if (status == EFME_OK) what = c.weights, status = load_start(&start, context, data, &c);
-  if (status == EFME_OK) what = "recipe", status = recipe_open(&recipe, context, c.preset ? c.preset : "head", c.epochs, c.batch, 0, c.has_seed ? &c.seed : NULL);
+  if (status == EFME_OK)
+    what = "recipe",
+    status = recipe_open(&recipe, context, c.preset ? c.preset : "head", c.epochs, c.batch, 0, c.has_seed ? &c.seed : NULL);
   if (status == EFME_OK) what = "fold plan", status = make_plan(&plan, data, &c);
   efme_evaluator_options options = EFME_EVALUATOR_OPTIONS_INIT;
   options.workers = c.workers, options.shard = c.shard, options.shards = c.shards, options.folder = c.out;
   options.alternatives = (const efme_recipe *const *)others, options.inner_folds = c.choose;
-  if (status == EFME_OK && c.choose) what = "--choose", status = make_candidates(others, &options.alternative_count, context, recipe, efme_dataset_class_count(data));
+  if (status == EFME_OK && c.choose)
+    what = "--choose", status = make_candidates(others, &options.alternative_count, context, recipe, efme_dataset_class_count(data));
   if (status == EFME_OK) what = "evaluator", status = efme_evaluator_create(&evaluator, start, data, plan, recipe, &options);
   for (int i = 0; i < c.merges && status == EFME_OK; i++) what = c.merge[i], status = efme_evaluator_merge(evaluator, c.merge[i]);
   if (status == EFME_OK) {
-    printf("%u folds, %u done; recipe %s from %s, backend %s\n", efme_fold_plan_count(plan), efme_evaluator_done(evaluator), efme_recipe_preset(recipe),
-           c.weights, efme_context_backend(context));
+    printf("%u folds, %u done; recipe %s from %s, backend %s\n", efme_fold_plan_count(plan), efme_evaluator_done(evaluator),
+           efme_recipe_preset(recipe), c.weights, efme_context_backend(context));
     what = "folds", status = efme_evaluator_run(evaluator, show_folds, NULL);
   }
   if (status == EFME_OK && efme_evaluator_done(evaluator) < efme_fold_plan_count(plan)) {

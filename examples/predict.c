@@ -12,10 +12,12 @@ static const char help[] =
     "  --weights FILE   weights written by efme-pretrain\n"
     "  --box X,Y,W,H    look at this box only (pixels); else the whole image is taken to be the face\n"
     "  --grey           make the image grey first, as FER2013 and CK+48 are\n"
-    "  --synthetic N    instead of files: samples 0 .. N-1 of the built-in synthetic faces, with their true class\n"
+    "  --synthetic N    instead of files: samples 0 .. N-1 (N <= 576) of the built-in synthetic faces, with their true class\n"
     "  --json           one JSON object a line\n"
     "  --threads N      0: one per CPU\n"
-    "Exit codes: 0 all images classified, 1 some or all failed, 2 wrong usage.\n";
+    "Exit codes: 0 all images classified, 1 some or all failed, 2 wrong usage, 3 interrupted.\n";
+
+static const char me[] = "efme-predict";
 
 struct choice {
   const char *weights;
@@ -24,28 +26,37 @@ struct choice {
 };
 
 static void parse(struct choice *c, int argc, char **argv) {
-  static const struct option options[] = {{"weights", 1, 0, 'w'}, {"box", 1, 0, 'b'}, {"grey", 0, 0, 'g'}, {"synthetic", 1, 0, 's'},
-                                          {"json", 0, 0, 'j'}, {"threads", 1, 0, 't'}, {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
+  static const struct option options[] = {{"weights", 1, 0, 'w'}, {"box", 1, 0, 'b'},     {"grey", 0, 0, 'g'}, {"synthetic", 1, 0, 's'},
+                                          {"json", 0, 0, 'j'},    {"threads", 1, 0, 't'}, {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
+  char rest;
   for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) switch (o) {
-    case 'w': c->weights = optarg; break;
+    case 'w':
+      c->weights = optarg;
+      break;
     case 'b':
-      if (sscanf(optarg, "%d,%d,%d,%d", &c->box[0], &c->box[1], &c->box[2], &c->box[3]) != 4 || c->box[2] < 1 || c->box[3] < 1) {
-        fputs("efme-predict: --box takes X,Y,W,H in pixels\n", stderr);
-        exit(EXIT_USAGE);
-      }
+      if (sscanf(optarg, "%9d,%9d,%9d,%9d%c", &c->box[0], &c->box[1], &c->box[2], &c->box[3], &rest) != 4 || c->box[2] < 1 || c->box[3] < 1)
+        usage_error(me, "--box takes X,Y,W,H in pixels, not '%s'", optarg);
       c->has_box = 1;
       break;
-    case 'g': c->grey = 1; break;
-    case 's': c->synthetic = (int)option_number("efme-predict", "--synthetic", optarg, 1, 1000); break;
-    case 'j': c->json = 1; break;
-    case 't': c->threads = (uint32_t)option_number("efme-predict", "--threads", optarg, 0, 256); break;
-    case 'h': fputs(help, stdout); exit(EXIT_DONE);
-    default: exit(EXIT_USAGE);
+    case 'g':
+      c->grey = 1;
+      break;
+    case 's':
+      c->synthetic = (int)option_whole(me, "--synthetic", optarg, 1, 576);
+      break;
+    case 'j':
+      c->json = 1;
+      break;
+    case 't':
+      c->threads = (uint32_t)option_whole(me, "--threads", optarg, 0, 256);
+      break;
+    case 'h':
+      fputs(help, stdout);
+      exit(EXIT_DONE);
+    default:
+      exit(EXIT_USAGE);
     }
-  if (!c->weights || (optind == argc) == !c->synthetic) {
-    fputs("efme-predict: needs --weights and either images or --synthetic; see --help\n", stderr);
-    exit(EXIT_USAGE);
-  }
+  if (!c->weights || (optind == argc) == !c->synthetic) usage_error(me, "needs --weights and either images or --synthetic");
 }
 
 /* The luma that the JPEG standard (ITU-R BT.601) gives: what grey datasets were made with. */
@@ -89,14 +100,33 @@ static void print_json_string(const char *s) {
   putchar('"');
 }
 
-static void print_result(const char *name, const efme_model *model, const efme_prediction *p, const float *probabilities, uint32_t classes, int json) {
-  if (json) printf("{\"image\":"), print_json_string(name), printf(",\"class\":"), print_json_string(efme_model_class_name(model, (uint32_t)p->label)), printf(",\"probabilities\":{");
-  else printf("%s: %s ", name, efme_model_class_name(model, (uint32_t)p->label));
+static void print_json(const char *name, const char *decoder, const efme_model *model, uint32_t label, const float *probabilities,
+                       uint32_t classes) {
+  printf("{\"image\":"), print_json_string(name);
+  printf(",\"decoder\":"), print_json_string(decoder);
+  printf(",\"class\":"), print_json_string(efme_model_class_name(model, label));
+  printf(",\"probabilities\":{");
   for (uint32_t k = 0; k < classes; k++) {
-    if (json) printf("%s", k ? "," : ""), print_json_string(efme_model_class_name(model, k)), printf(":%.6f", (double)probabilities[k]);
-    else printf(" %s %.3f", efme_model_class_name(model, k), (double)probabilities[k]);
+    printf("%s", k ? "," : ""), print_json_string(efme_model_class_name(model, k));
+    printf(":%.6f", (double)probabilities[k]);
   }
-  puts(json ? "}}" : "");
+  puts("}}");
+}
+
+static void print_text(const char *name, const efme_model *model, uint32_t label, const float *probabilities, uint32_t classes) {
+  printf("%s: %s ", name, efme_model_class_name(model, label));
+  for (uint32_t k = 0; k < classes; k++) printf(" %s %.3f", efme_model_class_name(model, k), (double)probabilities[k]);
+  puts("");
+}
+
+/* Opens image number i: a file, or a synthetic face with a name made up for it. */
+static efme_status open_image(efme_image **out, char shown[], size_t size, efme_context *context, const efme_dataset *faces, int i,
+                              char **paths) {
+  if (!faces) return efme_image_load(out, context, paths[i], NULL);
+  efme_sample sample = EFME_SAMPLE_INIT;
+  efme_status status = efme_dataset_sample(faces, (uint64_t)i, &sample);
+  if (status == EFME_OK) snprintf(shown, size, "%s (truly %s)", sample.key, sample.native_label);
+  return status == EFME_OK ? efme_dataset_read(faces, (uint64_t)i, out) : status;
 }
 
 int main(int argc, char **argv) {
@@ -116,26 +146,25 @@ int main(int argc, char **argv) {
   if (status == EFME_OK) what = "predictor", status = efme_predictor_create(&predictor, model, NULL);
   if (status == EFME_OK && c.synthetic) what = "synthetic faces", status = efme_dataset_open_synthetic(&faces, context, NULL);
   if (status == EFME_OK && !(probabilities = calloc(info.class_count, sizeof(float)))) status = EFME_E_NOMEM;
-  int code = status == EFME_OK ? EXIT_DONE : program_failed("efme-predict", what, status);
-  int count = status != EFME_OK ? 0 : c.synthetic ? c.synthetic : argc - optind;
-  for (int i = 0; i < count; i++) {
+  int code = status == EFME_OK ? EXIT_DONE : program_failed(me, what, status);
+  int count = status != EFME_OK ? 0 : c.synthetic ? c.synthetic : argc - optind, i = 0;
+  for (; i < count && !program_interrupted(); i++) {
     efme_image *image = NULL;
+    efme_image_info seen = EFME_IMAGE_INFO_INIT;
     efme_prediction result;
-    char name[128];
-    efme_sample sample = EFME_SAMPLE_INIT;
-    const char *shown = c.synthetic ? name : argv[optind + i];
-    if (c.synthetic) {
-      status = efme_dataset_sample(faces, (uint64_t)i, &sample);
-      snprintf(name, sizeof name, "%s (truly %s)", sample.key ? sample.key : "?", sample.native_label ? sample.native_label : "?");
-      if (status == EFME_OK) status = efme_dataset_read(faces, (uint64_t)i, &image);
-    } else status = efme_image_load(&image, context, argv[optind + i], NULL);
+    char made_up[128] = "a synthetic face";
+    const char *shown = c.synthetic ? made_up : argv[optind + i];
+    status = open_image(&image, made_up, sizeof made_up, context, faces, i, argv + optind);
+    if (status == EFME_OK) status = efme_image_get_info(image, &seen);
     if (status == EFME_OK) status = prepare(&image, context, &c);
     if (status == EFME_OK) status = efme_predictor_run_images(predictor, &image, 1, &result, probabilities);
     if (status == EFME_OK) status = result.status;
-    if (status == EFME_OK) print_result(shown, model, &result, probabilities, info.class_count, c.json);
-    else code = program_failed("efme-predict", shown, status);
+    if (status != EFME_OK) code = program_failed(me, shown, status);
+    else if (c.json) print_json(shown, seen.decoder, model, (uint32_t)result.label, probabilities, info.class_count);
+    else print_text(shown, model, (uint32_t)result.label, probabilities, info.class_count);
     efme_image_release(image);
   }
+  if (i < count) code = program_failed(me, "images", EFME_E_CANCELLED);
   free(probabilities);
   efme_dataset_release(faces);
   efme_predictor_release(predictor);

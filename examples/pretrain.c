@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char help[] =
     "Usage: efme-pretrain --data SPEC --out FILE [options]\n"
@@ -29,39 +30,88 @@ struct choice {
 };
 
 static void parse(struct choice *c, int argc, char **argv) {
-  static const struct option options[] = {
-      {"data", 1, 0, 'd'}, {"map", 1, 0, 'm'}, {"where", 1, 0, 'w'}, {"balance", 1, 0, 'b'}, {"without", 1, 0, 'x'}, {"validate", 1, 0, 'v'}, {"test", 1, 0, 'T'},
-      {"preset", 1, 0, 'p'}, {"start", 1, 0, 's'}, {"reset-head", 0, 0, 'R'}, {"cut", 1, 0, 'c'}, {"size", 1, 0, 'z'}, {"epochs", 1, 0, 'e'},
-      {"batch", 1, 0, 'B'}, {"seed", 1, 0, 'S'}, {"rate", 1, 0, 'r'}, {"checkpoint", 1, 0, 'k'}, {"threads", 1, 0, 't'}, {"out", 1, 0, 'o'},
-      {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
+  static const struct option options[] = {{"data", 1, 0, 'd'},       {"map", 1, 0, 'm'},        {"where", 1, 0, 'w'},
+                                          {"balance", 1, 0, 'b'},    {"without", 1, 0, 'x'},    {"validate", 1, 0, 'v'},
+                                          {"test", 1, 0, 'T'},       {"preset", 1, 0, 'p'},     {"start", 1, 0, 's'},
+                                          {"reset-head", 0, 0, 'R'}, {"cut", 1, 0, 'c'},        {"size", 1, 0, 'z'},
+                                          {"epochs", 1, 0, 'e'},     {"batch", 1, 0, 'B'},      {"seed", 1, 0, 'S'},
+                                          {"rate", 1, 0, 'r'},       {"checkpoint", 1, 0, 'k'}, {"threads", 1, 0, 't'},
+                                          {"out", 1, 0, 'o'},        {"help", 0, 0, 'h'},       {0, 0, 0, 0}};
   const char *me = "efme-pretrain";
   for (int o; (o = getopt_long(argc, argv, "o:h", options, NULL)) != -1;) switch (o) {
-    case 'd': c->data.spec = optarg; break;
-    case 'm': c->data.map = optarg; break;
-    case 'w': if (c->data.where_count < 8) c->data.where[c->data.where_count++] = optarg; break;
-    case 'x': c->data.without = optarg; break;
-    case 'b': c->data.balance = 1, c->data.balance_seed = (uint64_t)option_number(me, "--balance", optarg, 0, 9e15); break;
-    case 'v': c->validate = option_number(me, "--validate", optarg, 0.01, 0.9); break;
-    case 'T': c->test = optarg; break;
-    case 'p': c->preset = optarg; break;
-    case 's': c->start = optarg; break;
-    case 'R': c->reset_head = 1; break;
-    case 'c': c->cut = (uint32_t)option_number(me, "--cut", optarg, 1, 7); break;
-    case 'z': c->size = (uint32_t)option_number(me, "--size", optarg, 32, 4096); break;
-    case 'e': c->epochs = (uint32_t)option_number(me, "--epochs", optarg, 1, 1e6); break;
-    case 'B': c->batch = (uint32_t)option_number(me, "--batch", optarg, 1, 4096); break;
-    case 'S': c->seed = (uint64_t)option_number(me, "--seed", optarg, 0, 9e15), c->has_seed = 1; break;
-    case 'r': c->rate = option_number(me, "--rate", optarg, 1e-12, 1e3); break;
-    case 'k': c->checkpoint = optarg; break;
-    case 't': c->threads = (uint32_t)option_number(me, "--threads", optarg, 0, 256); break;
-    case 'o': c->out = optarg; break;
-    case 'h': fputs(help, stdout); exit(EXIT_DONE);
-    default: exit(EXIT_USAGE);
+    case 'd':
+      c->data.spec = optarg;
+      break;
+    case 'm':
+      c->data.map = optarg;
+      break;
+    case 'w':
+      option_where(me, &c->data, optarg);
+      break;
+    case 'x':
+      c->data.without = optarg;
+      break;
+    case 'b':
+      c->data.balance = 1, c->data.balance_seed = option_whole(me, "--balance", optarg, 0, UINT64_MAX);
+      break;
+    case 'v':
+      c->validate = option_number(me, "--validate", optarg, 0.01, 0.9);
+      break;
+    case 'T':
+      c->test = optarg;
+      break;
+    case 'p':
+      c->preset = optarg;
+      break;
+    case 's':
+      c->start = optarg;
+      break;
+    case 'R':
+      c->reset_head = 1;
+      break;
+    case 'c':
+      c->cut = (uint32_t)option_whole(me, "--cut", optarg, 1, 7);
+      break;
+    case 'z':
+      c->size = (uint32_t)option_whole(me, "--size", optarg, 32, 4096);
+      break;
+    case 'e':
+      c->epochs = (uint32_t)option_whole(me, "--epochs", optarg, 1, 1000000);
+      break;
+    case 'B':
+      c->batch = (uint32_t)option_whole(me, "--batch", optarg, 1, 4096);
+      break;
+    case 'S':
+      c->seed = option_whole(me, "--seed", optarg, 0, UINT64_MAX), c->has_seed = 1;
+      break;
+    case 'r':
+      c->rate = option_number(me, "--rate", optarg, 1e-12, 1e3);
+      break;
+    case 'k':
+      c->checkpoint = optarg;
+      break;
+    case 't':
+      c->threads = (uint32_t)option_whole(me, "--threads", optarg, 0, 256);
+      break;
+    case 'o':
+      c->out = optarg;
+      break;
+    case 'h':
+      fputs(help, stdout);
+      exit(EXIT_DONE);
+    default:
+      exit(EXIT_USAGE);
     }
-  if (!c->data.spec || !c->out || optind != argc) {
-    fputs("efme-pretrain: needs --data and --out and nothing else; see --help\n", stderr);
-    exit(EXIT_USAGE);
-  }
+  if (!c->data.spec || !c->out || optind != argc) usage_error(me, "needs --data and --out and nothing else");
+}
+
+/* Hours of training must not end at a folder that is not there. */
+static int can_write(const char *path) {
+  char folder[4096];
+  const char *slash = strrchr(path, '/');
+  if (slash && slash - path + 1 >= (ptrdiff_t)sizeof folder) return 0;
+  snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+  return access(folder, W_OK) == 0;
 }
 
 static efme_status make_model(efme_model **out, efme_context *context, const efme_dataset *data, const struct choice *c) {
@@ -99,6 +149,10 @@ int main(int argc, char **argv) {
   struct choice c;
   memset(&c, 0, sizeof c);
   parse(&c, argc, argv);
+  if (!can_write(c.out)) {
+    fprintf(stderr, "efme-pretrain: %s: its folder is not there or cannot be written to\n", c.out);
+    return EXIT_FAILED;
+  }
   efme_context *context = NULL;
   efme_dataset *all = NULL, *data = NULL, *validation = NULL, *test = NULL;
   efme_recipe *recipe = NULL;
@@ -108,7 +162,7 @@ int main(int argc, char **argv) {
   char *text = NULL;
   const char *what = "start";
   efme_evaluate_options scoring = EFME_EVALUATE_OPTIONS_INIT;
-  scoring.exclude_seen = 1;
+  scoring.exclude_seen = 1, scoring.progress = show_count;
   efme_status status = program_start(&context, c.threads);
   if (status == EFME_OK) what = c.data.spec, status = data_open(&all, context, &c.data);
   if (status == EFME_OK) status = data_select(&data, all, &c.data);
@@ -117,7 +171,9 @@ int main(int argc, char **argv) {
   if (status == EFME_OK && c.validate > 0) what = "validation", status = hold_out(&data, &validation, c.validate, c.seed);
   if (status == EFME_OK) what = "describe", status = efme_dataset_describe(data, 0, &text);
   if (status == EFME_OK) printf("training data\n%s\n", text);
-  if (status == EFME_OK) what = "recipe", status = recipe_open(&recipe, context, c.preset ? c.preset : "scratch", c.epochs, c.batch, c.rate, c.has_seed ? &c.seed : NULL);
+  if (status == EFME_OK)
+    what = "recipe",
+    status = recipe_open(&recipe, context, c.preset ? c.preset : "scratch", c.epochs, c.batch, c.rate, c.has_seed ? &c.seed : NULL);
   if (status == EFME_OK) what = c.start ? c.start : "model", status = make_model(&start, context, data, &c);
   if (status == EFME_OK) what = "trainer", status = efme_trainer_create(&trainer, start, recipe, data, validation);
   if (status == EFME_OK && c.checkpoint) what = c.checkpoint, status = efme_trainer_set_checkpoint(trainer, c.checkpoint, 60);
