@@ -7,12 +7,24 @@ static efme_context *context;
 START_TEST(spellings) {
   static const struct {
     const char *dataset, *subject, *canonical; /* subject of it */
-  } cases[] = {{"SMIC", "s1", "smic/s01"},           {"smic-HS", "01", "smic/s01"},     {"smic", "smic/s01", "smic/s01"}, {"smic", "S20", "smic/s20"},
-               {"smic", "s101", "smic/s101"},        {"CASME II", "1", "casme2/sub01"}, {"casme2", "sub1", "casme2/sub01"},
-               {"casme_ii", "Sub26", "casme2/sub26"}, {"SAMM", "6", "samm/006"},         {"samm", "006", "samm/006"},
-               {"samm", "0037", "samm/037"},         {"smic", "s1x", "smic/s1x"},       {"smic", "sub1", "smic/sub1"},
-               {"CK+", "S005", "ckplus/S005"},       {"own", "1", "own/1"},             {"own", "own/01", "own/01"},
-               {"smic", "s", "smic/s"},              {"samm", "1234567890", "samm/1234567890"}};
+  } cases[] = {{"SMIC", "s1", "smic/s01"},
+               {"smic-HS", "01", "smic/s01"},
+               {"smic", "smic/s01", "smic/s01"},
+               {"smic", "S20", "smic/s20"},
+               {"smic", "s101", "smic/s101"},
+               {"CASME II", "1", "casme2/sub01"},
+               {"casme2", "sub1", "casme2/sub01"},
+               {"casme_ii", "Sub26", "casme2/sub26"},
+               {"SAMM", "6", "samm/006"},
+               {"samm", "006", "samm/006"},
+               {"samm", "0037", "samm/037"},
+               {"smic", "s1x", "smic/s1x"},
+               {"smic", "sub1", "smic/sub1"},
+               {"CK+", "S005", "ckplus/S005"},
+               {"own", "1", "own/1"},
+               {"own", "own/01", "own/01"},
+               {"smic", "s", "smic/s"},
+               {"samm", "1234567890", "samm/1234567890"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char out[32], key[64];
     const char *dataset = efme_key_set(cases[i].dataset);
@@ -41,7 +53,8 @@ START_TEST(readers_agree) {
   efme_dataset_callbacks c = {sizeof c, 3, describe, no_image, NULL, NULL, NULL, 0, 0};
   efme_dataset *host = NULL, *manifest = NULL;
   put_image("a.pgm", 4, 1);
-  const char *path = put_text("list.csv", "path,label,subject,dataset\na.pgm,happy,s01,smic-hs\na.pgm,happy,sub02,casme2\na.pgm,sad,006,SAMM\n");
+  const char *path =
+      put_text("list.csv", "path,label,subject,dataset\na.pgm,happy,s01,smic-hs\na.pgm,happy,sub02,casme2\na.pgm,sad,006,SAMM\n");
   assert_ok(efme_dataset_create(&host, context, &c));
   assert_ok(efme_dataset_open_manifest(&manifest, context, path, NULL));
   for (uint64_t i = 0; i < 3; i++) {

@@ -173,8 +173,8 @@ START_TEST(as_by_hand) {
       ck_assert_double_eq(chosen[i].uf1[k], by_hand(&c.f, i, all[k]));
       if (chosen[i].uf1[k] > chosen[i].uf1[best]) best = k;
     }
-    ck_assert_int_eq(chosen[i].recipe, best); /* the first of equals */
-    ck_assert_int_ne(chosen[i].recipe, 0);    /* it stays where it was */
+    ck_assert_int_eq(chosen[i].recipe, best);                    /* the first of equals */
+    ck_assert_int_ne(chosen[i].recipe, 0);                       /* it stays where it was */
     for (uint64_t row = i * EACH; row < (i + 1) * EACH; row++) { /* tested by a model that the chosen recipe alone would have made */
       efme_tested a = EFME_TESTED_INIT, b = EFME_TESTED_INIT;
       OK(efme_result_tested(r, row, &a));
