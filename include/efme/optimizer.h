@@ -5,7 +5,7 @@
  *   ADAM     m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; w -= s sqrt(1-b2^t)/(1-b1^t) m / (sqrt(v) + eps)   (Keras' form; Kingma, Ba 2015)
  *   ADAMW    as ADAM, before it w -= s weight_decay w                                                   (Loshchilov and Hutter, 2019)
  *   SGD      v = momentum v - s g; w += v                                                              (Keras' form)
- *   RMSPROP  v = rho v + (1-rho) g^2; w -= s g / (sqrt(v) + eps)
+ *   RMSPROP  v = rho v + (1-rho) g^2; w -= s g / (sqrt(v) + eps) (PyTorch's form; Keras has eps inside the root)
  * Schedules over the T steps of a phase, lr the base rate:
  *   CONSTANT s = lr;  TIME s = lr / (1 + decay (t-1));  COSINE s = lr (f + (1-f) (1 + cos(pi (t-1)/T)) / 2), f = final_ratio
  * all times min(1, t / warmup_steps) where warmup_steps > 0. */

@@ -50,8 +50,9 @@ static efme_status write_step(struct efme_trainer *t) {
   struct efme_step s = {
       .seed = t->run_seed, .epoch = t->position.total_epoch, .step = t->position.phase_step, .ema_decay = t->options.ema_decay};
   s.lr = (float)efme_schedule_rate(&phase->optimizer, n, steps * phase->epochs, steps);
-  s.correct1 = (float)efme_schedule_correction(phase->optimizer.beta1, n);
-  s.correct2 = (float)efme_schedule_correction(phase->optimizer.beta2, n);
+  /* of the betas as the op has them: 1 - 0.999f is 5e-5 off 0.001, which a correction by 0.999 would leave in every step */
+  s.correct1 = (float)efme_schedule_correction((double)(float)phase->optimizer.beta1, n);
+  s.correct2 = (float)efme_schedule_correction((double)(float)phase->optimizer.beta2, n);
   return efme_exec_set_step(t->engine.train, &s);
 }
 

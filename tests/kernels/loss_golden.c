@@ -145,6 +145,42 @@ START_TEST(soft_targets) {
 }
 END_TEST
 
+/* A loss is linear in its target and its sample's weight: with soft targets it is the mixture of the losses of the labels, with a weight
+ * that many times the loss; its gradient too. */
+START_TEST(targets_and_weights_are_factors) {
+  enum { B = 3, N = 4 };
+  static const float weight[B] = {0.5f, 3.0f, 0.0f}, target[B][N] = {{0.1f, 0.2f, 0.3f, 0.4f}, {0, 0, 1, 0}, {0.7f, 0, 0.3f, 0}};
+  double value[B] = {0}, gradient[B * N] = {0}, sum = 0;
+  for (int label = 0; label <= N; label++) { /* N: all together */
+    struct kernel_case c = loss_case(B, N);
+    struct kernel_job j;
+    c.op.f[0] = 2;
+    if (label == N) kernel_batched(&c, EFME_T_SCALE, 1, 1, N), kernel_batched(&c, EFME_T_GATE, 1, 1, 1);
+    strcpy(c.name, "factors");
+    kernel_job_open(&j, &c, 0);
+    for (size_t i = 0; i < B * N; i++) put(&j, EFME_T_X, i, 2 * kernel_noise(5, i));
+    for (size_t i = 0; i < N; i++) put(&j, EFME_T_BIAS, i, 0.25 * (double)(i + 1));
+    for (size_t i = 0; i < 4; i++) put(&j, EFME_T_SUMS, i, 0);
+    for (int b = 0; b < B; b++) ((int32_t *)kernel_job_at(&j, EFME_T_W))[b] = label % N;
+    for (size_t i = 0; label == N && i < B * N; i++) put(&j, EFME_T_SCALE, i, (double)target[i / N][i % N]);
+    for (size_t i = 0; label == N && i < B; i++) put(&j, EFME_T_GATE, i, (double)weight[i]);
+    int ran = kernel_job_run(&j, _i);
+    for (size_t b = 0; ran && b < B; b++) {
+      if (label < N) value[b] += (double)weight[b] * (double)target[b][label] * get(&j, EFME_T_Y, b);
+      else ck_assert_double_eq_tol(get(&j, EFME_T_Y, b), value[b], 1e-6);
+      if (label == N) sum += value[b];
+    }
+    for (size_t i = 0; ran && i < B * N; i++) {
+      if (label < N) gradient[i] += (double)weight[i / N] * (double)target[i / N][label] * get(&j, EFME_T_DX, i);
+      else ck_assert_double_eq_tol(get(&j, EFME_T_DX, i), gradient[i], 1e-6);
+    }
+    if (ran && label == N) ck_assert_double_eq_tol(get(&j, EFME_T_SUMS, 0), sum, 1e-6);
+    if (ran && label == N) ck_assert(sum > 0.1);
+    kernel_job_close(&j);
+  }
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("loss_golden");
   TCase *all = tcase_create("loss");
@@ -152,6 +188,7 @@ int main(void) {
   tcase_add_loop_test(all, golden_float, 0, KERNEL_RUNNERS);
   tcase_add_loop_test(all, by_hand, 0, KERNEL_RUNNERS);
   tcase_add_loop_test(all, soft_targets, 0, KERNEL_RUNNERS);
+  tcase_add_loop_test(all, targets_and_weights_are_factors, 0, KERNEL_RUNNERS);
   suite_add_tcase(suite, all);
   return test_run(suite);
 }
