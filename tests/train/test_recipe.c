@@ -9,12 +9,14 @@ static efme_context *context;
 static void setup(void) { context = fx_context(1); }
 static void teardown(void) { efme_context_release(context); }
 
+/* Early stopping, where there is patience, goes with the best weights restored. */
 static void check_phase(const efme_recipe *recipe, uint32_t index, uint32_t scope, uint32_t epochs, uint32_t patience, double rate) {
   efme_phase phase = {.struct_size = sizeof phase};
   ck_ok(efme_recipe_get_phase(recipe, index, &phase));
   ck_assert_uint_eq(phase.scope, scope);
   ck_assert_uint_eq(phase.epochs, epochs);
   ck_assert_uint_eq(phase.patience, patience);
+  ck_assert_uint_eq(phase.restore_best, patience > 0);
   efme_optimizer_options o = {.struct_size = sizeof o};
   ck_ok(efme_optimizer_get_options(phase.optimizer, &o));
   ck_assert_uint_eq(o.kind, EFME_ADAM);
@@ -22,6 +24,17 @@ static void check_phase(const efme_recipe *recipe, uint32_t index, uint32_t scop
   ck_assert_double_eq(o.beta1, 0.9);
   ck_assert_double_eq(o.beta2, 0.999);
   ck_assert_double_eq(o.epsilon, 1e-7);
+}
+
+static void check_schedule(const efme_recipe *recipe, uint32_t index, uint32_t schedule, double decay, uint64_t warmup) {
+  efme_phase phase = {.struct_size = sizeof phase};
+  efme_optimizer_options o = {.struct_size = sizeof o};
+  ck_ok(efme_recipe_get_phase(recipe, index, &phase));
+  ck_ok(efme_optimizer_get_options(phase.optimizer, &o));
+  ck_assert_uint_eq(o.schedule, schedule);
+  ck_assert_double_eq(o.decay, decay);
+  ck_assert_double_eq(o.final_ratio, 0.0);
+  ck_assert(o.warmup_steps == warmup);
 }
 
 /* paper: focal loss, alpha and penalty; our own ones have neither. */
@@ -39,6 +52,11 @@ static efme_recipe *preset(const char *name, uint32_t phases, uint32_t batch, ui
   ck_assert(o.l1 == (paper ? 0.01f : 0.0f) && o.l2 == (paper ? 0.01f : 0.0f));
   ck_assert_uint_eq(o.penalty_in_validation, paper);
   ck_assert(o.flip == 0.5f && o.photometric == 0.5f && o.brightness == 0.2f && o.dropout == 0.5f);
+  ck_assert(o.label_smoothing == 0.0f && o.ema_decay == 0.0f && o.feature_variants == 11 && o.seed == 1);
+  ck_assert_ptr_null(o.collectives);
+  if (paper) /* flip and brightness, nothing else; its BN never updates, so drop-connect is off too */
+    ck_assert(o.contrast == 0.0f && o.rotation == 0.0f && o.scale == 0.0f && o.shift == 0.0f && o.drop_connect == 0.0f);
+  else ck_assert(o.contrast == 0.2f && o.rotation == 10.0f && o.scale == 0.1f && o.shift == 0.08f);
   return recipe;
 }
 
@@ -47,13 +65,19 @@ START_TEST(presets) {
   for (uint32_t i = 0; i < 10; i += 2) {
     check_phase(r, i, EFME_SCOPE_HEAD, 100, 10, 1e-3);
     check_phase(r, i + 1, EFME_SCOPE_ALL, 100, 10, 1e-4);
+    check_schedule(r, i, EFME_SCHEDULE_CONSTANT, 0.0, 0);
+    check_schedule(r, i + 1, EFME_SCHEDULE_CONSTANT, 0.0, 0);
   }
   ck_assert_float_eq(fx_options(r).drop_connect, 0.0f);
   efme_recipe_release(r);
 
   r = preset("paper-transfer", 10, 16, EFME_BN_FIXED, 1);
-  for (uint32_t i = 0; i < 5; i++) check_phase(r, i, EFME_SCOPE_HEAD, 15, 2, 1e-3);
+  for (uint32_t i = 0; i < 5; i++) {
+    check_phase(r, i, EFME_SCOPE_HEAD, 15, 2, 1e-3);
+    check_schedule(r, i, EFME_SCHEDULE_CONSTANT, 0.0, 0);
+  }
   for (uint32_t i = 5; i < 10; i++) {
+    check_schedule(r, i, EFME_SCHEDULE_TIME, 1e-6, 0);
     check_phase(r, i, EFME_SCOPE_ALL, 20, 2, 1e-4);
     efme_phase phase = {.struct_size = sizeof phase};
     ck_ok(efme_recipe_get_phase(r, i, &phase));

@@ -41,6 +41,41 @@ static efme_recipe *scratch(void) {
   return recipe;
 }
 
+/* Everything at once on cached features: averages, early stopping behind a best epoch, smoothing, AdamW under warm-up and cosine, more
+ * epochs than variants. The penalty makes validation better at first, the rate makes it worse soon. */
+static efme_recipe *stopping(void) {
+  efme_recipe *recipe = fx_fixed(context);
+  efme_train_options o = fx_options(recipe);
+  o.ema_decay = 0.7f;
+  o.label_smoothing = 0.05f;
+  o.gamma = 2.0f;
+  o.l2 = 0.05f;
+  o.penalty_in_validation = 1;
+  o.feature_variants = 2;
+  fx_set(recipe, o);
+  efme_optimizer_options oo = EFME_OPTIMIZER_OPTIONS_INIT;
+  oo.kind = EFME_ADAMW;
+  oo.schedule = EFME_SCHEDULE_COSINE;
+  oo.learning_rate = 0.1;
+  oo.warmup_steps = EFME_WARMUP_EPOCH;
+  efme_phase phase = {sizeof phase, EFME_SCOPE_HEAD, 12, 2, 1, NULL};
+  ck_ok(efme_optimizer_create(&phase.optimizer, context, &oo));
+  for (int i = 0; i < 2; i++) ck_ok(efme_recipe_add_phase(recipe, &phase));
+  efme_optimizer_release(phase.optimizer);
+  return recipe;
+}
+
+/* The head with the trunk run each time, then all layers from there. */
+static efme_recipe *live(void) {
+  efme_recipe *recipe = fx_updating(context);
+  efme_train_options o = fx_options(recipe);
+  o.feature_variants = 0;
+  fx_set(recipe, o);
+  fx_phase(context, recipe, EFME_SCOPE_HEAD, 2, 0, 1, EFME_SGD, 0.05);
+  fx_phase(context, recipe, EFME_SCOPE_ALL, 1, 0, 0, EFME_ADAMW, 1e-3);
+  return recipe;
+}
+
 static efme_trainer *trainer_of(const efme_recipe *recipe, const char *checkpoint) {
   efme_trainer *trainer = NULL;
   ck_ok(efme_trainer_create(&trainer, model, recipe, train, validation));
@@ -109,6 +144,32 @@ END_TEST
 
 START_TEST(scratch_recipe) {
   efme_recipe *recipe = scratch();
+  every_callback(recipe);
+  efme_recipe_release(recipe);
+}
+END_TEST
+
+START_TEST(stopping_recipe) {
+  efme_recipe *recipe = stopping();
+  efme_trainer *trainer = trainer_of(recipe, NULL);
+  ck_ok(efme_trainer_run(trainer, NULL, NULL));
+  uint32_t count = efme_trainer_epoch_count(trainer), best = 0, phases = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    efme_epoch e = EFME_EPOCH_INIT;
+    ck_ok(efme_trainer_epoch(trainer, i, &e));
+    phases = e.phase;
+    if (e.best && e.phase == 0) best = e.epoch;
+  }
+  ck_assert_msg(count < 24 && best > 0 && phases == 1, "%u epochs of 24, the first phase's best is %u", count,
+                best); /* it is what it is for */
+  efme_trainer_release(trainer);
+  every_callback(recipe);
+  efme_recipe_release(recipe);
+}
+END_TEST
+
+START_TEST(live_recipe) {
+  efme_recipe *recipe = live();
   every_callback(recipe);
   efme_recipe_release(recipe);
 }
@@ -405,6 +466,8 @@ int main(void) {
   tcase_add_checked_fixture(tc, setup, teardown);
   tcase_add_test(tc, fixed_recipe);
   tcase_add_test(tc, scratch_recipe);
+  tcase_add_test(tc, stopping_recipe);
+  tcase_add_test(tc, live_recipe);
   tcase_add_test(tc, many_interruptions);
   tcase_add_test(tc, timed_checkpoints);
   tcase_add_test(tc, other_options);

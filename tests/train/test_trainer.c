@@ -246,6 +246,69 @@ static double farthest(const float *a, const float *b, size_t count) {
   return most;
 }
 
+/* A run of one phase with these options; the same samples and start weights every time. */
+static float *with_options(const efme_dataset *train, const efme_model *model, uint32_t scope, const efme_train_options *o, size_t *count) {
+  efme_recipe *recipe = fx_updating(context);
+  fx_set(recipe, *o);
+  fx_phase(context, recipe, scope, 2, 0, 0, EFME_SGD, 0.05);
+  float *weights = fx_train((efme_model *)model, recipe, train, NULL, count);
+  efme_recipe_release(recipe);
+  return weights;
+}
+
+/* Each option, changed alone, changes the weights of a run of all layers; drop-connect and BN do so there only, variants in cached head
+ * phases only. One that is checked and kept but reaches no plan would leave them as they are. */
+START_TEST(every_option_reaches_training) {
+  efme_dataset *train = fx_dataset(context, 0, 20, 3, 1);
+  efme_model *model = fx_model(context, 2, 5);
+  static const float alpha[3] = {1.0f, 2.0f, 0.5f};
+  efme_recipe *recipe = fx_updating(context);
+  const efme_train_options base = fx_options(recipe);
+  size_t count;
+  float *plain[2] = {with_options(train, model, EFME_SCOPE_ALL, &base, &count), with_options(train, model, EFME_SCOPE_HEAD, &base, &count)};
+  /* in all: does it reach a phase of all layers; in head: a cached head phase */
+#define CHANGES(in_all, in_head, ...)                                                                                                      \
+  do {                                                                                                                                     \
+    efme_train_options changed = base;                                                                                                     \
+    changed.__VA_ARGS__;                                                                                                                   \
+    for (uint32_t scope = 0; scope < 2; scope++) {                                                                                         \
+      float *weights = with_options(train, model, scope, &changed, &count);                                                                \
+      int differs = memcmp(weights, plain[scope], count * sizeof *weights) != 0;                                                           \
+      ck_assert_msg(differs == (scope == EFME_SCOPE_ALL ? in_all : in_head), "%s %s a phase of %s", #__VA_ARGS__,                          \
+                    differs ? "changes" : "does not change", scope == EFME_SCOPE_ALL ? "all layers" : "the head");                         \
+      free(weights);                                                                                                                       \
+    }                                                                                                                                      \
+  } while (0)
+  CHANGES(1, 1, seed = 4);
+  CHANGES(1, 1, batch = 7);
+  CHANGES(1, 0, bn_mode = EFME_BN_FIXED);
+  CHANGES(1, 1, gamma = 1.0f);
+  CHANGES(1, 1, label_smoothing = 0.1f);
+  CHANGES(1, 1, alpha = alpha, changed.alpha_count = 3);
+  CHANGES(1, 1, l1 = 0.01f);
+  CHANGES(1, 1, l2 = 0.01f);
+  CHANGES(1, 1, dropout = 0.2f);
+  CHANGES(1, 0, drop_connect = 0.9f);
+  CHANGES(1, 1, flip = 1.0f);
+  CHANGES(1, 1, photometric = 1.0f);
+  CHANGES(1, 1, brightness = 0.5f);
+  CHANGES(1, 1, contrast = 0.5f);
+  CHANGES(1, 1, rotation = 40.0f);
+  CHANGES(1, 1, scale = 0.4f);
+  CHANGES(1, 1, shift = 0.3f);
+  CHANGES(1, 1, ema_decay = 0.5f);
+  CHANGES(0, 1, feature_variants = 1);
+  CHANGES(0, 1, feature_variants = 0);
+  CHANGES(0, 0, penalty_in_validation = 1); /* there is nothing to validate on: test_reference.c has its effect */
+  CHANGES(0, 0, log_every = 3);
+  free(plain[0]);
+  free(plain[1]);
+  efme_recipe_release(recipe);
+  efme_model_release(model);
+  efme_dataset_release(train);
+}
+END_TEST
+
 /* One step an epoch, and a decay after which only the first step moves anything: the schedule counts the steps of a phase, and each phase
  * counts anew. */
 START_TEST(decay_counts_the_steps_of_a_phase) {
@@ -444,8 +507,8 @@ START_TEST(not_finite_later) {
 }
 END_TEST
 
-/* A step whose loss was good may still leave weights that are not: nobody gets them, no checkpoint holds them, whether validation or another
- * epoch would have found out or not. One step an epoch, so that the last step of the run is the one. */
+/* A step whose loss was good may still leave weights that are not: nobody gets them, no checkpoint holds them, whether validation or
+ * another epoch would have found out or not. One step an epoch, so that the last step of the run is the one. */
 START_TEST(not_finite_at_the_end) {
   efme_dataset *train = fx_dataset(context, 0, 8, 3, 1), *validation = fx_dataset(context, 8, 6, 3, 1);
   efme_model *model = fx_model(context, 2, 5);
@@ -630,6 +693,7 @@ int main(void) {
   tcase_add_test(tc, live_head_equals_cached_head);
   tcase_add_test(tc, head_phase_leaves_the_trunk);
   tcase_add_test(tc, stops_early_and_restores_the_best);
+  tcase_add_test(tc, every_option_reaches_training);
   tcase_add_test(tc, decay_counts_the_steps_of_a_phase);
   tcase_add_test(tc, penalty_in_validation);
   tcase_add_test(tc, refusals);
