@@ -536,6 +536,26 @@ START_TEST(not_finite_at_the_end) {
 }
 END_TEST
 
+/* Nor does a checkpoint that is due in the middle of an epoch: the one that is there stays. */
+START_TEST(not_finite_in_a_checkpoint) {
+  efme_dataset *train = fx_dataset(context, 0, 24, 3, 1);
+  efme_model *model = fx_model(context, 2, 5);
+  efme_recipe *recipe = fx_updating(context);
+  const char *path = fx_path("not_finite");
+  efme_trainer *trainer = NULL;
+  fx_phase(context, recipe, EFME_SCOPE_ALL, 1, 0, 0, EFME_SGD, 1e300);
+  ck_ok(efme_trainer_create(&trainer, model, recipe, train, NULL));
+  ck_ok(efme_trainer_set_checkpoint(trainer, path, 1e-9)); /* after each of three steps */
+  ck_fails(efme_trainer_run(trainer, NULL, NULL), EFME_E_NUMERIC, "a weight is not finite after step 1 of epoch 1 of phase 1");
+  ck_assert_int_ne(access(path, F_OK), 0);
+  ck_fails(efme_trainer_run(trainer, NULL, NULL), EFME_E_STATE, "has failed");
+  efme_trainer_release(trainer);
+  efme_recipe_release(recipe);
+  efme_model_release(model);
+  efme_dataset_release(train);
+}
+END_TEST
+
 /* ---- progress ---- */
 
 struct watch {
@@ -701,6 +721,7 @@ int main(void) {
   tcase_add_test(tc, not_finite_at_the_start);
   tcase_add_test(tc, not_finite_later);
   tcase_add_test(tc, not_finite_at_the_end);
+  tcase_add_test(tc, not_finite_in_a_checkpoint);
   tcase_add_test(tc, progress_says_how_far);
   tcase_add_test(tc, provenance_grows);
   tcase_add_test(tc, preset_alpha_only_for_its_classes);
