@@ -65,32 +65,42 @@ static uint8_t *png_chunk(uint8_t *p, const char *type, const uint8_t *data, siz
   return put32(p + 8 + n, ~crc);
 }
 
-/* raw: rows without filter bytes, row_bytes each. palette: colours * 3 bytes or NULL. extra: chunk put before IDAT or NULL. */
-static inline size_t png_make(uint8_t *out, uint32_t w, uint32_t h, int depth, int type, const uint8_t *raw, size_t row_bytes,
-                              const uint8_t *palette, size_t colours, const char *extra, const uint8_t *extra_data, size_t extra_size) {
+/* stream: what the rows are compressed from, filter bytes included, at most 65535 bytes. palette: colours * 3 bytes or NULL. extra: chunk
+ * put before IDAT or NULL. */
+static inline size_t png_pack(uint8_t *out, uint32_t w, uint32_t h, int depth, int type, int interlaced, const uint8_t *stream,
+                              size_t total, const uint8_t *palette, size_t colours, const char *extra, const uint8_t *extra_data,
+                              size_t extra_size) {
   static const uint8_t signature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
   uint8_t *p = out, header[13], z[70000], *q = z;
   memcpy(p, signature, 8), p += 8;
   put32(put32(header, w), h);
-  header[8] = (uint8_t)depth, header[9] = (uint8_t)type, header[10] = header[11] = header[12] = 0;
+  header[8] = (uint8_t)depth, header[9] = (uint8_t)type, header[10] = header[11] = 0, header[12] = (uint8_t)interlaced;
   p = png_chunk(p, "IHDR", header, 13);
   if (palette) p = png_chunk(p, "PLTE", palette, colours * 3);
   if (extra) p = png_chunk(p, extra, extra_data, extra_size);
-  size_t total = (row_bytes + 1) * h;
   ck_assert_uint_le(total, 65535);
   *q++ = 0x78, *q++ = 1, *q++ = 1;
   *q++ = (uint8_t)total, *q++ = (uint8_t)(total >> 8), *q++ = (uint8_t)~total, *q++ = (uint8_t)(~total >> 8);
+  memcpy(q, stream, total), q += total;
   uint32_t a = 1, b = 0;
-  uint8_t *rows = q;
-  for (uint32_t y = 0; y < h; y++) {
-    *q++ = 0;
-    memcpy(q, raw + y * row_bytes, row_bytes), q += row_bytes;
-  }
-  for (uint8_t *r = rows; r < q; r++) a = (a + *r) % 65521, b = (b + a) % 65521;
+  for (size_t i = 0; i < total; i++) a = (a + stream[i]) % 65521, b = (b + a) % 65521;
   q = put32(q, b << 16 | a);
   p = png_chunk(p, "IDAT", z, (size_t)(q - z));
   p = png_chunk(p, "IEND", NULL, 0);
   return (size_t)(p - out);
+}
+
+/* raw: rows without filter bytes, row_bytes each. */
+static inline size_t png_make(uint8_t *out, uint32_t w, uint32_t h, int depth, int type, const uint8_t *raw, size_t row_bytes,
+                              const uint8_t *palette, size_t colours, const char *extra, const uint8_t *extra_data, size_t extra_size) {
+  uint8_t stream[65536];
+  size_t total = (row_bytes + 1) * h;
+  ck_assert_uint_le(total, sizeof stream);
+  for (uint32_t y = 0; y < h; y++) {
+    stream[y * (row_bytes + 1)] = 0;
+    memcpy(stream + y * (row_bytes + 1) + 1, raw + y * row_bytes, row_bytes);
+  }
+  return png_pack(out, w, h, depth, type, 0, stream, total, palette, colours, extra, extra_data, extra_size);
 }
 
 /* The same file with another size in its header. */
@@ -99,10 +109,10 @@ static inline void png_claim(uint8_t *file, uint32_t w, uint32_t h) {
   png_chunk(file + 8, "IHDR", file + 16, 13);
 }
 
-static inline double test_seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+static inline efme_image_info info_of(const efme_image *image) {
+  efme_image_info info = EFME_IMAGE_INFO_INIT;
+  ck_assert_int_eq(efme_image_get_info(image, &info), EFME_OK);
+  return info;
 }
 
 #define assert_ok(call) ck_assert_msg((call) == EFME_OK, "%s: %s", #call, efme_last_error())

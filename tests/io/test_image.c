@@ -1,5 +1,7 @@
 /* Images: raw pixels, every format and depth, orientation, damage of every kind, limits, memory that runs out. Built twice:
  * with the library's decoders and with the other ones. */
+#include <fenv.h>
+
 #include "io_test.h"
 #include "jpeg_data.h"
 
@@ -15,12 +17,6 @@ static void setup(void) {
 static void teardown(void) {
   efme_context_release(context);
   ck_assert_uint_eq(test_memory.live, 0);
-}
-
-static efme_image_info info_of(const efme_image *image) {
-  efme_image_info info = EFME_IMAGE_INFO_INIT;
-  assert_ok(efme_image_get_info(image, &info));
-  return info;
 }
 
 START_TEST(raw_pixels) {
@@ -149,6 +145,47 @@ START_TEST(png_depths) {
         }
     efme_image_release(image);
   }
+}
+END_TEST
+
+/* Adam7: the same pixels in seven passes, with widths and heights that leave passes empty. */
+START_TEST(png_interlaced) {
+  static const struct { int type, depth, samples; } forms[] = {{0, 1, 1}, {0, 8, 1}, {0, 16, 1}, {2, 8, 3}, {3, 4, 1}, {6, 8, 4}};
+  static const uint32_t passes[7][4] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}};
+  uint8_t palette[48], file[4096], stream[2048];
+  for (int i = 0; i < 48; i++) palette[i] = (uint8_t)(i * 5 + 1);
+  for (uint32_t side = 1; side <= SIDE; side++)
+    for (size_t f = 0; f < EFME_COUNT(forms); f++) {
+      uint32_t w = side, h = SIDE + 1 - side, depth = (uint32_t)forms[f].depth, n = (uint32_t)forms[f].samples, maximum = (1u << depth) - 1;
+      size_t at = 0;
+      memset(stream, 0, sizeof stream);
+      for (int p = 0; p < 7; p++)
+        for (uint32_t y = passes[p][1]; y < h && passes[p][0] < w; y += passes[p][3]) {
+          uint32_t bit = 0;
+          at++; /* no filter */
+          for (uint32_t x = passes[p][0]; x < w; x += passes[p][2])
+            for (uint32_t k = 0; k < n; k++, bit += depth) {
+              uint32_t v = sample_at(x, y, k, depth == 16 ? 255 : maximum);
+              if (depth == 16) stream[at + bit / 8] = (uint8_t)v;
+              else stream[at + bit / 8] = (uint8_t)(stream[at + bit / 8] | v << (8 - depth - bit % 8));
+            }
+          at += (bit + 7) / 8;
+        }
+      int indexed = forms[f].type == 3;
+      size_t size = png_pack(file, w, h, forms[f].depth, forms[f].type, 1, stream, at, indexed ? palette : NULL, 16, NULL, NULL, 0);
+      efme_image *image;
+      assert_ok(efme_image_decode(&image, context, file, size, "t.png", NULL));
+      uint32_t channels = info_of(image).channels;
+      ck_assert(info_of(image).width == w && info_of(image).height == h);
+      for (uint32_t i = 0; i < w * h * channels; i++) {
+        uint32_t x = i / channels % w, y = i / channels / w, k = i % channels,
+                 v = sample_at(x, y, indexed ? 0 : k, depth == 16 ? 255 : maximum);
+        uint32_t expected = indexed ? palette[3 * v + k] : depth == 16 ? v : v * 255 / maximum;
+        ck_assert_msg(efme_image_pixels(image)[i] == expected, "type %d depth %u, %u x %u at %u, %u: %u, expected %u", forms[f].type, depth,
+                      w, h, x, y, efme_image_pixels(image)[i], expected);
+      }
+      efme_image_release(image);
+    }
 }
 END_TEST
 
@@ -436,6 +473,27 @@ START_TEST(pnm) {
 }
 END_TEST
 
+/* Too large is told from the header: nothing is allocated, not even what the file's few bytes would fill. */
+START_TEST(limits_before_allocation) {
+  uint8_t file[256];
+  static const uint8_t rows[16];
+  efme_image *image = (efme_image *)1;
+  size_t size = bmp_make(file, 9000, 9000, 24, NULL, 0, rows, 16), peak = test_memory.peak;
+  long calls = test_memory.calls;
+  assert_fails(efme_image_decode(&image, context, file, size, "big.bmp", NULL), EFME_E_LIMIT, "big.bmp: image of 9000 x 9000");
+  size = bmp_make(file, 8000, -8000, 24, NULL, 0, rows, 16);
+  assert_fails(efme_image_decode(&image, context, file, size, "big.bmp", NULL), EFME_E_FORMAT, "truncated");
+  static const char large[] = "P6 9000 9000 255\n...", side[] = "P5 65537 1 255\n...", cut[] = "P5 8000 8000 255\n...";
+  assert_fails(efme_image_decode(&image, context, large, sizeof large, "big.ppm", NULL), EFME_E_LIMIT, "big.ppm: image of 9000 x 9000");
+  assert_fails(efme_image_decode(&image, context, side, sizeof side, "big.ppm", NULL), EFME_E_LIMIT, "65537");
+  assert_fails(efme_image_decode(&image, context, cut, sizeof cut, "big.ppm", NULL), EFME_E_FORMAT, "truncated");
+  efme_image_options o = EFME_IMAGE_OPTIONS_INIT;
+  o.max_file_size = sizeof cut - 1;
+  assert_fails(efme_image_decode(&image, context, cut, sizeof cut, "big.ppm", &o), EFME_E_LIMIT, "big.ppm");
+  ck_assert(test_memory.peak == peak && test_memory.calls == calls && image == (efme_image *)1);
+}
+END_TEST
+
 START_TEST(files_and_limits) {
   char path[] = "/tmp/efme-image-XXXXXX";
   int fd = mkstemp(path);
@@ -447,7 +505,9 @@ START_TEST(files_and_limits) {
   close(fd);
   efme_image_options o = EFME_IMAGE_OPTIONS_INIT;
   o.max_file_size = sizeof test_jpeg_colour - 1;
+  long calls = test_memory.calls;
   assert_fails(efme_image_load(&image, context, path, &o), EFME_E_LIMIT, path);
+  ck_assert_int_eq(test_memory.calls, calls); /* by the file's size alone */
   o.max_file_size = sizeof test_jpeg_colour, o.max_pixels = 24 * 16 - 1;
   assert_fails(efme_image_load(&image, context, path, &o), EFME_E_LIMIT, path);
   ck_assert_ptr_eq(image, (efme_image *)1);
@@ -585,6 +645,29 @@ START_TEST(resize_matches_the_definition) {
 }
 END_TEST
 
+/* What lies halfway is rounded up, in both ways of resizing, whatever the thread's rounding mode is. */
+START_TEST(resize_rounds_halves_up) {
+  static const uint8_t steps[4] = {0, 1, 6, 7}, two[2] = {10, 12}; /* means 0.5 and 6.5; a quarter of the way from 10 to 12 is 10.5 */
+  static const uint8_t shrunk[2] = {1, 7}, grown[4] = {10, 11, 12, 12};
+  static const int modes[] = {FE_TONEAREST, FE_DOWNWARD, FE_UPWARD, FE_TOWARDZERO};
+  efme_image *image, *out;
+  for (size_t m = 0; m < EFME_COUNT(modes); m++)
+    for (int across = 0; across < 2; across++) {
+      fesetround(modes[m]);
+      assert_ok(efme_image_from_pixels(&image, context, steps, EFME_PIXEL_GREY8, across ? 4 : 1, across ? 1 : 4, 0));
+      assert_ok(efme_image_resize(&out, image, across ? 2 : 1, across ? 1 : 2));
+      ck_assert_mem_eq(efme_image_pixels(out), shrunk, 2);
+      efme_image_release(out), efme_image_release(image);
+      assert_ok(efme_image_from_pixels(&image, context, two, EFME_PIXEL_GREY8, across ? 2 : 1, across ? 1 : 2, 0));
+      assert_ok(efme_image_resize(&out, image, across ? 4 : 1, across ? 1 : 4));
+      ck_assert_mem_eq(efme_image_pixels(out), grown, 4);
+      efme_image_release(out), efme_image_release(image);
+      ck_assert_int_eq(fegetround(), modes[m]);
+      fesetround(FE_TONEAREST);
+    }
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("image");
   TCase *t = tcase_create("image");
@@ -594,6 +677,7 @@ int main(void) {
   tcase_add_test(t, bad_arguments);
   tcase_add_test(t, crop_repeats_the_edge);
   tcase_add_test(t, png_depths);
+  tcase_add_test(t, png_interlaced);
   tcase_add_test(t, png_short_palette_is_black);
   tcase_add_test(t, png_damage);
   tcase_add_test(t, jpeg_kinds);
@@ -603,10 +687,12 @@ int main(void) {
   tcase_add_test(t, orientation_in_png_and_damaged);
   tcase_add_test(t, bmp);
   tcase_add_test(t, pnm);
+  tcase_add_test(t, limits_before_allocation);
   tcase_add_test(t, files_and_limits);
   tcase_add_test(t, memory_runs_out);
   tcase_add_test(t, mutations);
   tcase_add_test(t, resize_matches_the_definition);
+  tcase_add_test(t, resize_rounds_halves_up);
   suite_add_tcase(suite, t);
   return test_run(suite);
 }
