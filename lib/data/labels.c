@@ -121,6 +121,11 @@ static efme_status apply(struct mapped *out, const efme_dataset *d, const efme_l
     const char *native = efme_item_record(d, i)->native;
     if (native != last) status = class_of(m, native, &label);
     last = native;
+    if (status == EFME_E_MISMATCH) {
+      char name[256];
+      efme_item_name(d, i, name);
+      return efme_fail_prefix(status, "%s", name);
+    }
     if (status) break;
     if (label == EFME_NO_CLASS) status = drop(out, d, native);
     else out->kept[out->count] = i, out->labels[out->count++] = label;

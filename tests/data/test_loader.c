@@ -269,6 +269,30 @@ START_TEST(host_samples) {
 }
 END_TEST
 
+/* Sample 2 fails late, sample 12 of the same batch at once, on another thread: the error is that of the first in order. */
+static efme_status host_fail(efme_image **out, efme_context *c, uint64_t index, void *user) {
+  if (index == 2) usleep(20000);
+  return index == 2 || index == 12 ? EFME_E_IO : host_read(out, c, index, user);
+}
+
+START_TEST(the_first_error_in_order_wins) {
+  efme_dataset_callbacks c = {.struct_size = sizeof c, .count = 40, .describe = host_describe, .read = host_fail};
+  efme_dataset *d;
+  assert_ok(efme_dataset_create(&d, context, &c));
+  for (uint32_t threads = 0; threads < 4; threads++) {
+    struct efme_stage *s = make_stage(d, 16, 16, 0);
+    struct efme_loader_options o = {.batch = 20, .threads = threads};
+    struct efme_loader *l;
+    const struct efme_loader_batch *b;
+    assert_ok(efme_loader_create(&l, s, NULL, 0, &o));
+    assert_ok(efme_loader_start(l, EFME_LOADER_SEQUENTIAL, 0, 0));
+    assert_fails(efme_loader_next(l, &b), EFME_E_IO, "sample host//2 (row 2)");
+    efme_loader_destroy(l), efme_stage_release(s);
+  }
+  efme_dataset_release(d);
+}
+END_TEST
+
 /* Two loaders over one stage, side by side, as folds do. */
 START_TEST(loaders_share_a_stage) {
   efme_dataset *d = synthetic(context, 6, 6, 32);
@@ -336,6 +360,7 @@ int main(void) {
   tcase_add_test(t, stage_resizes_as_images_do);
   tcase_add_test(t, bad_files_are_named_in_order);
   tcase_add_test(t, host_samples);
+  tcase_add_test(t, the_first_error_in_order_wins);
   tcase_add_test(t, loaders_share_a_stage);
   tcase_add_test(t, hashes);
   suite_add_tcase(suite, t);

@@ -293,6 +293,9 @@ START_TEST(ck48_small) {
   ck_assert_uint_eq(efme_dataset_count(d), 3);
   efme_dataset_release(d);
   unlink(scratch("ck-moved/happy/nosubject.pgm"));
+  put_image("ck-moved/boredom/S010_009_00000001.pgm", 48, 2);
+  assert_fails(efme_dataset_open_ck48(&d, context, scratch("ck-moved"), NULL), EFME_E_FORMAT, "ck-moved/boredom: not one of CK+48's seven");
+  unlink(scratch("ck-moved/boredom/S010_009_00000001.pgm")), rmdir(scratch("ck-moved/boredom"));
   put_text("ck-moved/fear/readme", "");
   assert_fails(efme_dataset_open_ck48(&d, context, scratch("ck-moved"), NULL), EFME_E_FORMAT, "class fear has no sample");
   unlink(scratch("ck-moved/fear/readme")), rmdir(scratch("ck-moved/fear"));

@@ -66,7 +66,7 @@ START_TEST(label_maps) {
   ck_assert_uint_eq(at, efme_dataset_count(m));
   efme_dataset_release(m);
   static const char *const two[] = {"good", "rest"};
-  static const efme_label_rule rules[] = {{"happy", "good"}, {"anger", NULL}, {"*", "rest"}}, lacking[] = {{"happy", "good"}},
+  static const efme_label_rule rules[] = {{"happy", "good"}, {"*", "rest"}, {"anger", NULL}}, lacking[] = {{"happy", "good"}},
                                wrong[] = {{"*", "bad"}}, none[] = {{"*", NULL}};
   efme_label_map map = {sizeof map, two, 2, 3, rules};
   assert_ok(efme_dataset_map_labels(&m, d, &map));
@@ -78,7 +78,8 @@ START_TEST(label_maps) {
   efme_dataset_release(m);
   m = (efme_dataset *)1;
   map.rules = lacking, map.rule_count = 1;
-  assert_fails(efme_dataset_map_labels(&m, d, &map), EFME_E_MISMATCH, "no rule of the label map names the label");
+  assert_fails(efme_dataset_map_labels(&m, d, &map), EFME_E_MISMATCH, "no rule of the label map names the label \"");
+  ck_assert_msg(strstr(efme_last_error(), "host/p") && strstr(efme_last_error(), "(row "), "%s", efme_last_error()); /* where it stands */
   map.rules = wrong;
   assert_fails(efme_dataset_map_labels(&m, d, &map), EFME_E_ARGUMENT, "bad");
   map.rules = none;
@@ -299,6 +300,34 @@ START_TEST(a_class_of_one_subject_stays) {
 }
 END_TEST
 
+/* Ten people, of whom two have the rare class: one of the two must move, also when there are enough samples without, the other stays. */
+static efme_status two_describe(efme_sample *s, uint64_t index, void *user) {
+  static char subject[16];
+  (void)user;
+  snprintf(subject, sizeof subject, "p%u", (unsigned)index / 4);
+  s->dataset = "host", s->subject = subject;
+  s->native_label = index % 4 == 0 && (index / 4 == 3 || index / 4 == 7) ? "rare" : index % 2 ? "x" : "y";
+  return EFME_OK;
+}
+
+START_TEST(a_class_of_two_subjects_is_in_both_parts) {
+  efme_dataset_callbacks c = {.struct_size = sizeof c, .count = 40, .describe = two_describe, .read = host_read};
+  efme_dataset *d, *a, *b;
+  assert_ok(efme_dataset_create(&d, context, &c));
+  ck_assert_str_eq(efme_dataset_class_name(d, 0), "rare");
+  int later = 0; /* draws in which the rare class came after the part had its share */
+  for (uint64_t seed = 0; seed < 20; seed++) {
+    assert_ok(efme_dataset_split_subjects(&a, &b, d, .1, seed));
+    for (uint32_t k = 0; k < 3; k++) ck_assert(has_class(a, k) && has_class(b, k));
+    ck_assert_uint_le(efme_dataset_subject_count(b), 2);
+    later += efme_dataset_subject_count(b) == 2;
+    efme_dataset_release(a), efme_dataset_release(b);
+  }
+  ck_assert_int_ge(later, 5);
+  efme_dataset_release(d);
+}
+END_TEST
+
 START_TEST(subset_and_concat) {
   struct host h = {50, 5, moods, 5, 0};
   efme_dataset *d = host_dataset(&h), *s, *t, *c = (efme_dataset *)1;
@@ -401,7 +430,7 @@ START_TEST(host_mistakes) {
   assert_ok(efme_dataset_create(&d, context, &c));
   efme_image *image = (efme_image *)1;
   assert_fails(efme_dataset_read(d, 0, &image), EFME_E_ARGUMENT, "no image");
-  assert_fails(efme_dataset_read(d, 2, &image), EFME_E_CANCELLED, "host//2");
+  assert_fails(efme_dataset_read(d, 2, &image), EFME_E_CANCELLED, "sample host//2 (row 2)");
   assert_fails(efme_dataset_read(d, 3, &image), EFME_E_ARGUMENT, "index is 3");
   ck_assert_ptr_eq(image, (efme_image *)1);
   efme_dataset_release(d);
@@ -503,6 +532,7 @@ int main(void) {
   tcase_add_test(t, split);
   tcase_add_test(t, split_subjects);
   tcase_add_test(t, a_class_of_one_subject_stays);
+  tcase_add_test(t, a_class_of_two_subjects_is_in_both_parts);
   tcase_add_test(t, subset_and_concat);
   tcase_add_test(t, without_the_images_of_another);
   tcase_add_test(t, host_mistakes);
