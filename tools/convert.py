@@ -7,16 +7,18 @@ INPUT is one of
     .h5            Keras model or weights (Keras 2 or 3)
     .weights.h5    Keras 3 weights
     .keras         Keras 3 model
-    .pth .pt       PyTorch state dict (timm or torchvision names), loaded without running code of the file
+    .pth .pt       PyTorch state dict (timm or torchvision names); read without PyTorch, and without running code of the file
 
 Keras tensors are written as `layer/variable` ("block2a_expand_conv/kernel"), the only dense layer as "head"; PyTorch's keep
 their names and layouts, which the library knows. Packages: pip install -r requirements.txt (beside this file).
 Exit codes: 0 converted, 1 the input cannot be converted, 2 usage, 3 a Python package is missing.
 """
 import argparse
+import collections
 import io
 import json
 import os
+import pickle
 import re
 import struct
 import sys
@@ -187,25 +189,103 @@ def normalisation_hint(metadata):
 
 # ---- PyTorch ----
 
-def read_torch(path):
-    torch = need("torch")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch has many
-        raise Refused(f"torch cannot load it: {str(error).splitlines()[0]}") from None
+# What a state dict is pickled as: tensors name a storage, and where in it they lie. Nothing else is made, nothing is called.
+STORAGES = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "BFloat16Storage": "bf16", "LongStorage": "<i8",
+            "IntStorage": "<i4", "ByteStorage": "|u1", "BoolStorage": "|b1"}
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # files of PyTorch before 1.6: pickles one after the other, then the storages
+
+
+class Tensor:
+    def __init__(self, storage, offset, shape, stride, *_):
+        self.storage, self.offset, self.shape, self.stride = storage, offset, shape, stride
+
+
+class StateDict(pickle.Unpickler):
+    def __init__(self, file):
+        super().__init__(file)
+        self.kinds = {}  # of the storages, by key
+
+    def find_class(self, module, name):
+        if (module, name) == ("collections", "OrderedDict"):
+            return collections.OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return Tensor
+        if (module, name) == ("torch._utils", "_rebuild_parameter"):
+            return lambda tensor, *_: tensor
+        if module == "torch" and name in STORAGES:
+            return name
+        raise Refused(f"not a plain state dict: it wants {module}.{name}")
+
+    def persistent_load(self, saved):
+        if not isinstance(saved, tuple) or len(saved) < 5 or saved[0] != "storage" or saved[1] not in STORAGES:
+            raise Refused("not a plain state dict: an unknown kind of storage")
+        self.kinds[str(saved[2])] = saved[1]
+        return saved[1], str(saved[2])
+
+
+def storages_of_zip(path):
+    """The pickled object, and a function key -> bytes."""
+    archive = zipfile.ZipFile(path)
+    heads = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+    if len(heads) != 1:
+        raise Refused("not a PyTorch file: no data.pkl in it")
+    folder = heads[0].removesuffix("data.pkl")
+    if f"{folder}byteorder" in archive.namelist() and archive.read(f"{folder}byteorder") != b"little":
+        raise Refused("written on a big-endian machine")
+    if any(item.compress_type != zipfile.ZIP_STORED for item in archive.infolist()):
+        raise Refused("not a PyTorch file: it is compressed")
+    return StateDict(io.BytesIO(archive.read(heads[0]))).load(), lambda kind, key: archive.read(f"{folder}data/{key}")
+
+
+def storages_of_legacy(path):
+    with open(path, "rb") as file:
+        if StateDict(file).load() != LEGACY_MAGIC or StateDict(file).load() != 1001:
+            raise Refused("not a PyTorch file")
+        if not StateDict(file).load().get("little_endian", True):
+            raise Refused("written on a big-endian machine")
+        reader = StateDict(file)
+        state, keys, rest, data, at = reader.load(), StateDict(file).load(), file.read(), {}, 0
+    for key in keys:
+        (count,) = struct.unpack_from("<q", rest, at)
+        kind = reader.kinds[key]
+        size = count * (2 if kind == "BFloat16Storage" else int(STORAGES[kind][-1]))
+        data[key] = rest[at + 8 : at + 8 + size]
+        at += 8 + size
+    return state, lambda kind, key: data[key]
+
+
+def tensors_of(state):
+    """name -> Tensor, out of the dictionary that training scripts wrap it in."""
     for key in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
-    if not isinstance(state, dict) or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):
         raise Refused("not a state dict: a dictionary of tensors is needed")
-    tensors = {}
-    for name, value in state.items():
-        value = value.detach().contiguous()
-        if value.dtype == torch.bfloat16:
-            store(tensors, name.removeprefix("module."), ("BF16", tuple(value.shape), value.view(torch.int16).numpy().tobytes()))
-        else:
-            store(tensors, name.removeprefix("module."), value.numpy())
-    return tensors, {}
+    return state
+
+
+def read_tensor(name, tensor, data):
+    numpy = need("numpy")
+    kind, key = tensor.storage
+    values = numpy.frombuffer(data(kind, key), "<u2" if kind == "BFloat16Storage" else STORAGES[kind])
+    last = tensor.offset + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride))
+    if 0 in tensor.shape or min(tensor.shape + tensor.stride + (tensor.offset,), default=0) < 0 or last >= values.size:
+        raise Refused(f"tensor {name}: does not lie within its storage")
+    steps = [step * values.itemsize for step in tensor.stride]
+    value = numpy.lib.stride_tricks.as_strided(values[tensor.offset :], tensor.shape, steps).copy()
+    return ("BF16", tensor.shape, value.tobytes()) if kind == "BFloat16Storage" else value
+
+
+def read_torch(path):
+    try:
+        state, data = storages_of_zip(path) if zipfile.is_zipfile(path) else storages_of_legacy(path)
+        tensors = {}
+        for name, tensor in tensors_of(state).items():
+            store(tensors, name.removeprefix("module."), read_tensor(name, tensor, data))
+        return tensors, {}
+    except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError,
+            struct.error) as error:  # pickle has many
+        raise Refused(f"damaged, or not a PyTorch file: {error}") from None
 
 
 # ---- safetensors ----

@@ -9,7 +9,7 @@ finish() {
   [ "$ran" -gt 0 ] && [ "$failed" -eq 0 ]
   exit
 }
-[ -x "$(command -v "$CXX")" ] || { echo "no C++ compiler here"; exit 77; }
+[ -x "$(command -v "$CXX")" ] || { echo "SKIP: no C++ compiler here"; exit 77; }
 flags="-O1 -Wall -Wextra -pedantic -Werror${EFME_SANITIZE:+ -fsanitize=$EFME_SANITIZE}"
 generator=$(command -v ninja >/dev/null && echo Ninja || echo 'Unix Makefiles')
 

@@ -7,9 +7,9 @@ source=$1
 flip() { [ "$1" = OFF ] && echo ON || echo OFF; }
 jpeg=$(flip "$2") png=$(flip "$3")
 . "$source/tests/install/common.sh"
-[ -z "${EFME_SANITIZE:-}" ] || { echo "nothing of it depends on sanitizers: left to the plain builds"; exit 77; }
+[ -z "${EFME_SANITIZE:-}" ] || { echo "SKIP: nothing of it depends on sanitizers: left to the plain builds"; exit 77; }
 for module in $([ "$jpeg" = OFF ] || echo libjpeg) $([ "$png" = OFF ] || echo libpng); do
-  "$PKG_CONFIG" --exists "$module" || { echo "$module is not installed here"; exit 77; }
+  "$PKG_CONFIG" --exists "$module" || { echo "SKIP: $module is not installed here"; exit 77; }
 done
 
 by_cmake add_subdirectory "-DEFME_SOURCE=$source" -DCMAKE_BUILD_TYPE=Release "-DEFME_JPEG=$jpeg" "-DEFME_PNG=$png"
