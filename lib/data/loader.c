@@ -3,7 +3,6 @@
  * threads nor depth can be seen in what comes out; an error belongs to its place in the order, too. */
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "data/dataset.h"
@@ -29,11 +28,7 @@ struct efme_loader {
   struct efme_loader_options options;
   uint64_t count, batches;
   uint64_t *indices; /* NULL: all */
-  uint32_t *order;   /* [count] positions in the list */
-  struct sort_key {
-    uint64_t key;
-    uint32_t k;
-  } * keys;
+  struct efme_order_item *order; /* [count] places in the list */
   struct slot *slots;
   /* below: under lock */
   pthread_mutex_t lock;
@@ -63,7 +58,7 @@ static void open_slot(struct efme_loader *l, uint64_t b) {
 
 /* Sample `at` of the epoch into its slot. Touches nothing that another worker touches. */
 static efme_status fill(struct efme_loader *l, struct slot *s, uint64_t at) {
-  uint64_t position = l->order[at], index = l->indices ? l->indices[position] : position;
+  uint64_t position = l->order[at].place, index = l->indices ? l->indices[position] : position;
   size_t i = (size_t)(at - s->batch.first);
   s->labels[i] = efme_stage_dataset(l->stage)->labels[index];
   s->ids[i] = (int32_t)index;
@@ -133,9 +128,8 @@ static efme_status allocate(struct efme_loader *l, const uint64_t *indices) {
   static const char what[] = "loader";
   uint32_t batch = (uint32_t)EFME_MIN((uint64_t)l->options.batch, l->count);
   l->order = efme_mem_array(a, l->count, sizeof *l->order, what);
-  l->keys = efme_mem_array(a, l->count, sizeof *l->keys, what);
   l->slots = efme_mem_calloc(a, l->options.depth, sizeof *l->slots, what);
-  if (!l->order || !l->keys || !l->slots) return EFME_E_NOMEM;
+  if (!l->order || !l->slots) return EFME_E_NOMEM;
   if (indices) {
     if (!(l->indices = efme_mem_array(a, l->count, sizeof *indices, what))) return EFME_E_NOMEM;
     memcpy(l->indices, indices, l->count * sizeof *indices);
@@ -190,7 +184,7 @@ void efme_loader_destroy(struct efme_loader *l) {
   const struct efme_allocator *a = l->allocator;
   for (uint32_t i = 0; l->slots && i < l->options.depth; i++)
     efme_mem_free(a, l->slots[i].pixels), efme_mem_free(a, l->slots[i].labels), efme_mem_free(a, l->slots[i].ids);
-  efme_mem_free(a, l->slots), efme_mem_free(a, l->order), efme_mem_free(a, l->keys), efme_mem_free(a, l->indices);
+  efme_mem_free(a, l->slots), efme_mem_free(a, l->order), efme_mem_free(a, l->indices);
   struct efme_stage *stage = l->stage;
   efme_context *context = efme_context_retain(efme_stage_dataset(stage)->context); /* owns the allocator */
   efme_stage_release(stage);
@@ -208,27 +202,12 @@ void efme_loader_stop(struct efme_loader *l) {
   pthread_mutex_unlock(&l->lock);
 }
 
-static int by_key(const void *a, const void *b) {
-  const struct sort_key *x = a, *y = b;
-  if (x->key != y->key) return x->key < y->key ? -1 : 1;
-  return (x->k > y->k) - (x->k < y->k);
-}
-
-static void make_order(struct efme_loader *l, enum efme_loader_order order, uint32_t epoch) {
-  for (uint32_t k = 0; k < l->count; k++) {
-    uint32_t w[4] = {0, k, 0, 0};
-    if (order == EFME_LOADER_SHUFFLED) efme_philox(w, l->options.seed, EFME_RNG_ORDER, epoch, k, 0);
-    l->keys[k] = (struct sort_key){(uint64_t)w[0] << 32 | w[1], k};
-  }
-  if (order == EFME_LOADER_SHUFFLED) qsort(l->keys, l->count, sizeof *l->keys, by_key);
-  for (uint64_t k = 0; k < l->count; k++) l->order[k] = l->keys[k].k;
-}
-
 efme_status efme_loader_start(struct efme_loader *l, enum efme_loader_order order, uint32_t epoch, uint64_t first_batch) {
   if (first_batch > l->batches)
     return efme_fail(EFME_E_ARGUMENT, "batch %llu of %llu", (unsigned long long)first_batch, (unsigned long long)l->batches);
   efme_loader_stop(l);
-  make_order(l, order, epoch);
+  for (uint32_t k = 0; k < l->count; k++) l->order[k] = (struct efme_order_item){0, k};
+  if (order == EFME_LOADER_SHUFFLED) efme_order_shuffle(l->order, (uint32_t)l->count, l->options.seed, epoch);
   pthread_mutex_lock(&l->lock);
   l->cursor = l->released = first_batch;
   l->next = batch_begin(l, first_batch);

@@ -32,6 +32,13 @@ const efme_dataset *efme_stage_dataset(const struct efme_stage *stage);
 /* Sample `index` of the dataset into dst (sample_bytes). Errors name the file or row. */
 efme_status efme_stage_read(struct efme_stage *stage, uint64_t index, uint8_t *dst);
 
+/* ---- the shuffled order of an epoch, by seed and epoch alone: order[i].place is the i-th sample ---- */
+struct efme_order_item {
+  uint64_t key; /* drawn */
+  uint32_t place;
+};
+void efme_order_shuffle(struct efme_order_item *order, uint32_t count, uint64_t seed, uint32_t epoch);
+
 /* ---- loader: one consumer thread ---- */
 struct efme_loader;
 

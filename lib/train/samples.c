@@ -1,4 +1,4 @@
-/* Sorting samples by key, and shuffling them by epoch. Own heap sorts: qsort may allocate behind the caller's back. */
+/* Sorting samples by key. An own heap sort: qsort may allocate behind the caller's back. */
 #include "train/samples.h"
 
 #include <string.h>
@@ -157,35 +157,4 @@ void efme_part_free(struct efme_part *part) {
   efme_mem_free(&part->samples->allocator, part->positions);
   efme_samples_release(part->samples);
   memset(part, 0, sizeof *part);
-}
-
-/* ---- order of an epoch ---- */
-
-static int order_less(const struct efme_order_item *a, const struct efme_order_item *b) {
-  return a->key < b->key || (a->key == b->key && a->place < b->place);
-}
-
-static void sift_order(struct efme_order_item *v, uint32_t root, uint32_t count) {
-  for (uint64_t child; (child = 2 * (uint64_t)root + 1) < count; root = (uint32_t)child) {
-    if (child + 1 < count && order_less(&v[child], &v[child + 1])) child++;
-    if (!order_less(&v[root], &v[child])) return;
-    struct efme_order_item t = v[root];
-    v[root] = v[child];
-    v[child] = t;
-  }
-}
-
-void efme_order_shuffle(struct efme_order_item *order, uint32_t count, uint64_t seed, uint32_t epoch) {
-  for (uint32_t k = 0; k < count; k++) {
-    uint32_t words[4];
-    efme_philox(words, seed, EFME_RNG_ORDER, epoch, k, 0);
-    order[k] = (struct efme_order_item){(uint64_t)words[0] << 32 | words[1], k};
-  }
-  for (uint32_t i = count / 2; i-- > 0;) sift_order(order, i, count);
-  for (uint32_t end = count; end-- > 1;) {
-    struct efme_order_item t = order[0];
-    order[0] = order[end];
-    order[end] = t;
-    sift_order(order, 0, end);
-  }
 }

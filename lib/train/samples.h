@@ -39,11 +39,4 @@ struct efme_part {
 efme_status efme_part_create(struct efme_part *out, struct efme_samples *samples, const efme_dataset *view);
 void efme_part_free(struct efme_part *part); /* safe on a zeroed one */
 
-/* The order of an epoch, by the loader's rule: order[i] is the place in the part of the i-th sample. */
-struct efme_order_item {
-  uint64_t key;
-  uint32_t place;
-};
-void efme_order_shuffle(struct efme_order_item *order, uint32_t count, uint64_t seed, uint32_t epoch);
-
 #endif

@@ -235,7 +235,7 @@ float *rig_random_pixels(size_t count, uint64_t seed) {
 
 struct efme_backend *rig_shared;
 
-static struct efme_backend *open_backend(uint32_t threads, uint32_t level) {
+struct efme_backend *rig_cpu_level(uint32_t threads, uint32_t level) {
   struct efme_backend *b = calloc(1, sizeof *b);
   struct efme_backend_host host;
   char fallback[256] = "";
@@ -250,7 +250,7 @@ static struct efme_backend *open_backend(uint32_t threads, uint32_t level) {
 }
 
 struct efme_backend *rig_cpu(uint32_t threads) {
-  return open_backend(threads, EFME_CPU_AUTO);
+  return rig_cpu_level(threads, EFME_CPU_AUTO);
 }
 
 void rig_cpu_close(struct efme_backend *backend) {
@@ -273,7 +273,7 @@ static void close_levels(void) {
 /* A level that the CPU lacks is lowered to one that stands already. */
 static void open_levels(void) {
   for (uint32_t level = EFME_CPU_BASELINE; level <= EFME_CPU_AVX512; level++) {
-    struct efme_backend *b = open_backend(2, level);
+    struct efme_backend *b = rig_cpu_level(2, level);
     if (b->api->level(b->be) == level) rig_levels[rig_level_count++] = b;
     else rig_cpu_close(b);
   }

@@ -29,6 +29,7 @@ void rig_levels_fixture(TCase *t);
 const char *rig_level_name(uint32_t index); /* into rig_levels */
 /* The working CPU backend with so many threads; ck_asserts that it opens. */
 struct efme_backend *rig_cpu(uint32_t threads);
+struct efme_backend *rig_cpu_level(uint32_t threads, uint32_t level); /* efme_cpu_level */
 void rig_cpu_close(struct efme_backend *backend);
 
 void rig_open(struct rig *r, struct efme_backend *backend, const struct efme_arch *arch, const struct efme_plan_options *options);

@@ -1,51 +1,12 @@
-/* Bits of whole networks on the working backend: they do not depend on batch, place, neighbours or threads, nor on what is kept
- * in memory or tapped. */
+/* Bits of training on the working backend: they do not depend on threads, nor on what is kept in memory or tapped. Those of single
+ * images: test_rows.c. */
 #include "net/feed.h"
 
 #include <math.h>
 
 static const uint32_t thread_counts[] = {1, 2, 3, 7};
 
-/* ---- batch and threads ---- */
-
-/* Logits and features of one image are the same bits alone and in any batch and place, by any number of threads. */
-START_TEST(test_row_invariance) {
-  static const struct { uint32_t cut, top, h, w; } nets[] = {{5, 0, 75, 57}, {3, 0, 48, 48}, {7, 1, 40, 33}, {2, 0, 97, 64}};
-  struct efme_arch arch = rig_arch(nets[_i].cut, nets[_i].top, 3, nets[_i].h, nets[_i].w);
-  size_t image = (size_t)arch.height * arch.width * 3;
-  enum { N = 9 };
-  float *w = rig_random_weights(&arch, 1, NULL), *x = rig_random_pixels(N * image, 2), first[N * 3];
-  for (int train_plan = 0; train_plan < 2; train_plan++) {
-    for (size_t t = 0; t < EFME_COUNT(thread_counts); t++) {
-      struct efme_backend *b = rig_cpu(thread_counts[t]);
-      struct efme_plan_options o = {.mode = train_plan ? EFME_PLAN_TRAIN : EFME_PLAN_INFER, .max_batch = N};
-      struct rig r;
-      rig_open(&r, b, &arch, &o);
-      rig_weights(&r, w);
-      if (t == 0) { /* one by one */
-        for (int i = 0; i < N; i++) {
-          rig_put(&r, &r.plan->input, x + (size_t)i * image, image);
-          rig_main(&r, 1);
-          float *v = feed_get(&r, &r.plan->logits, 3);
-          memcpy(first + 3 * i, v, 3 * sizeof *v);
-          free(v);
-        }
-      }
-      for (uint32_t n = 1; n <= N; n += n < 3 ? 1 : 2) { /* the last n images, so that places differ */
-        rig_put(&r, &r.plan->input, x + (N - n) * image, n * image);
-        rig_main(&r, n);
-        float *v = feed_get(&r, &r.plan->logits, 3 * n);
-        ck_assert_msg(memcmp(v, first + 3 * (N - n), 3 * n * sizeof *v) == 0, "%s, %u threads, batch %u",
-                      train_plan ? "training" : "inference", thread_counts[t], n);
-        free(v);
-      }
-      rig_close(&r);
-      rig_cpu_close(b);
-    }
-  }
-  free(w), free(x);
-}
-END_TEST
+/* ---- threads ---- */
 
 /* Weights, moments, statistics and EMA after three steps of everything: the same bits for any number of threads. */
 START_TEST(test_thread_invariance) {
@@ -166,7 +127,6 @@ int main(void) {
   TCase *t = tcase_create("bits");
   tcase_set_timeout(t, 0);
   rig_fixture(t);
-  tcase_add_loop_test(t, test_row_invariance, 0, 4);
   tcase_add_test(t, test_thread_invariance);
   tcase_add_test(t, test_max_threads);
   tcase_add_test(t, test_keep_activations);
