@@ -71,7 +71,8 @@ typedef enum efme_weight_type { EFME_WEIGHTS_F32 = 0, EFME_WEIGHTS_F16 = 1, EFME
 
 /* ---- make, load, save ---- */
 EFME_API efme_status efme_model_create(efme_model **out, efme_context *context, const efme_model_options *options);
-/* libefme's own format: safetensors with metadata. Errors: IO, FORMAT and MISMATCH name the tensor or field and the reason. options may be NULL. */
+/* libefme's own format: safetensors with metadata. Errors: IO, FORMAT and MISMATCH name the tensor or field and the reason; NUMERIC: a weight that is
+ * not finite or a variance below 0, named (the same for imports). options may be NULL. */
 EFME_API efme_status efme_model_load(efme_model **out, efme_context *context, const char *path, const efme_load_options *options);
 EFME_API efme_status efme_model_load_memory(efme_model **out, efme_context *context, const void *data, size_t size, const efme_load_options *options);
 /* Fills buffer with up to size bytes from offset; *got less than size means the end. Called in rising order of offset, on the calling thread. */
@@ -80,7 +81,7 @@ EFME_API efme_status efme_model_load_stream(efme_model **out, efme_context *cont
 /* Foreign weights: safetensors with Keras, timm or torchvision names (format NULL: recognised by the names). Without a head in the file, or with a
  * 1000-class one, RESET and class names are needed. The checkpoint may hold more stages than cut. */
 EFME_API efme_status efme_model_import(efme_model **out, efme_context *context, const char *path, const char *format, const efme_load_options *options);
-/* Written atomically. type: efme_weight_type. */
+/* Written atomically. type: efme_weight_type. Errors: IO; NUMERIC where a weight is not finite, a variance below 0, or a value does not fit type. */
 EFME_API efme_status efme_model_save(const efme_model *model, const char *path, uint32_t type);
 /* A new handle with the same weights that may be changed. */
 EFME_API efme_status efme_model_clone(efme_model **out, const efme_model *model, const efme_load_options *options);
@@ -119,7 +120,8 @@ EFME_API const char *efme_model_class_name(const efme_model *model, uint32_t ind
 /* Tensor by index: name and four dimensions (unused ones 1). */
 EFME_API efme_status efme_model_tensor(const efme_model *model, uint32_t index, const char **name, uint32_t dims[4]);
 /* Copies count floats out of or into the tensor called name; count must be its size. After a set the weights' provenance is unknown: the values
- * may come from a model that has seen anything. Errors: NOT_FOUND, MISMATCH, BUSY (set). */
+ * may come from a model that has seen anything. Any values are taken: what is not finite shows as NUMERIC where the model predicts, trains or is
+ * saved. Errors: NOT_FOUND, MISMATCH, BUSY (set). */
 EFME_API efme_status efme_model_get(const efme_model *model, const char *name, float *values, size_t count);
 EFME_API efme_status efme_model_set(efme_model *model, const char *name, const float *values, size_t count);
 

@@ -29,11 +29,13 @@ EFME_API efme_status efme_predictor_create(efme_predictor **out, efme_model *mod
 EFME_API efme_predictor *efme_predictor_retain(efme_predictor *predictor);
 EFME_API void efme_predictor_release(efme_predictor *predictor);
 
-/* pixels: count images, height x width x 3 RGB floats 0..255 of the model's input size. logits and probabilities: count x class_count each, either may be NULL. */
+/* pixels: count images, height x width x 3 RGB floats 0..255 of the model's input size. logits and probabilities: count x class_count each, either may be NULL.
+ * Other values are computed with as they are, denormals too. A pixel that is NaN or infinite makes all logits and probabilities of its image
+ * NaN, and no other image's; so may finite ones that leave the range of float on the way. */
 EFME_API efme_status efme_predictor_run(efme_predictor *predictor, const float *pixels, uint32_t count, float *logits, float *probabilities);
 
 typedef struct efme_prediction {
-  efme_status status;   /* of this image; the other fields hold only if EFME_OK */
+  efme_status status;   /* of this image; the other fields hold only if EFME_OK. NUMERIC: the probabilities are no numbers */
   int32_t label;        /* class with the highest probability, the lowest index on a tie */
   float confidence;     /* its probability */
   uint32_t reserved;

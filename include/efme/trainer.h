@@ -121,7 +121,7 @@ typedef enum efme_train_event { EFME_TRAIN_STEP = 0, EFME_TRAIN_EPOCH = 1, EFME_
 typedef int (*efme_train_progress_fn)(const efme_train_progress *progress, void *user);
 
 /* model: start weights, not changed; its class names must be those of both datasets. validation may be NULL (no early stopping then).
- * Errors: ARGUMENT, MISMATCH (classes; a class without a training sample, named; validation that lacks one), NOMEM. */
+ * Errors: ARGUMENT, MISMATCH (classes; a sample without class, a class without a training sample, named; validation that lacks one), NOMEM. */
 EFME_API efme_status efme_trainer_create(efme_trainer **out, efme_model *model, const efme_recipe *recipe, const efme_dataset *train,
                                          const efme_dataset *validation);
 EFME_API efme_trainer *efme_trainer_retain(efme_trainer *trainer);

@@ -162,6 +162,7 @@ static efme_status import_model(struct efme_model **out, struct efme_context *co
   status = map ? efme_model_new(&m, context, &target.arch, target.class_names, 0) : EFME_E_NOMEM;
   if (!status) status = map_entries(map, r, m, format, target.reset, &whole);
   if (!status) status = read_mapped(m, r, map, format);
+  if (!status) status = efme_model_check_weights(m, r->source.name);
   if (!status && target.reset) efme_model_init_weights(m, o->seed, 1);
   if (!status) status = efme_load_note(m, &target, &arch);
   if (!status) status = note_source(m, r, format);

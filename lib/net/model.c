@@ -1,6 +1,7 @@
 /* Models without files: making, copying, freeing, the rule that a held model does not change, checksum and metadata. */
 #include "net/model.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "backend/context.h"
@@ -142,6 +143,19 @@ void efme_model_change_end(struct efme_model *model) { atomic_fetch_sub_explicit
 
 uint64_t efme_model_checksum(const struct efme_model *model) {
   return efme_hash64(model->weights, model->params.total * sizeof *model->weights, 0);
+}
+
+efme_status efme_model_check_weights(const struct efme_model *model, const char *source) {
+  for (uint32_t i = 0; i < model->params.count; i++) {
+    const struct efme_param *p = &model->params.items[i];
+    const float *w = model->weights + p->offset;
+    for (uint64_t k = 0; k < p->count; k++) {
+      if (isfinite(w[k]) && (p->kind != EFME_PARAM_VARIANCE || w[k] >= 0)) continue;
+      return efme_fail(EFME_E_NUMERIC, "%s: tensor \"%s\": element %llu is %s", source, p->name, (unsigned long long)k,
+                       isfinite(w[k]) ? "a negative variance" : "not finite");
+    }
+  }
+  return EFME_OK;
 }
 
 const char *efme_model_find_metadata(const struct efme_model *model, const char *key) {

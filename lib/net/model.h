@@ -54,6 +54,8 @@ efme_status efme_model_put_metadata(struct efme_model *model, const char *key, c
 efme_status efme_class_names_check(const char *const *names, uint32_t count); /* non-empty, distinct, one line of UTF-8 each */
 int efme_utf8_valid(const char *text, size_t size); /* well-formed, surrogates and overlong forms refused */
 
+/* What a file may hold: finite weights, variances not below 0. NUMERIC naming `source`, tensor and element. */
+efme_status efme_model_check_weights(const struct efme_model *model, const char *source);
 uint64_t efme_model_checksum(const struct efme_model *model); /* efme_hash64 of the weights, gaps excluded by being zero */
 
 #endif

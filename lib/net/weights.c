@@ -91,6 +91,7 @@ static efme_status load_model(struct efme_model **out, struct efme_context *cont
   if (!status) status = efme_model_new(&m, context, &target.arch, target.class_names, 0);
   if (!status) status = read_tensors(m, r, target.reset, &sum);
   if (!status) status = check_hash(&changed, context, r, meta->hash, sum, (int)o->ignore_checksum);
+  if (!status) status = efme_model_check_weights(m, r->source.name);
   if (!status && target.reset) efme_model_init_weights(m, o->seed, 1);
   if (!status) status = take_story(m, r, meta);
   if (!status && changed) m->provenance->known = 0;
@@ -122,7 +123,8 @@ efme_status efme_weights_save(const struct efme_model *model, const char *path, 
   struct efme_st_pair *pairs;
   size_t count;
   char *text, hash[17];
-  efme_status status = efme_weights_meta_write(&pairs, &count, &text, a, model);
+  efme_status status = efme_model_check_weights(model, path);
+  if (!status) status = efme_weights_meta_write(&pairs, &count, &text, a, model);
   if (status) return status;
   struct efme_st_tensor *tensors = efme_mem_calloc(a, model->params.count, sizeof *tensors, "tensor table");
   if (!tensors) status = EFME_E_NOMEM;

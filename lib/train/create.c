@@ -27,11 +27,22 @@ static efme_status check_present(const efme_dataset *d, const char *what, const 
   return status;
 }
 
+static efme_status check_labels(const efme_dataset *d, const char *what) {
+  for (uint64_t i = 0; i < efme_dataset_count(d); i++) {
+    efme_sample sample = EFME_SAMPLE_INIT;
+    efme_status status = efme_dataset_sample(d, i, &sample);
+    if (status) return status;
+    if (sample.label < 0) return efme_fail(EFME_E_MISMATCH, "%s sample %s has no class: map the labels first", what, sample.key);
+  }
+  return EFME_OK;
+}
+
 static efme_status check_dataset(const efme_model *model, const efme_dataset *d, const char *what, int allow_missing) {
   if (efme_dataset_context(d) != model->context)
     return efme_fail(EFME_E_ARGUMENT, "the %s dataset belongs to another context than the model", what);
   efme_status status = check_names(model, d, what);
   if (!status && !efme_dataset_count(d)) status = efme_fail(EFME_E_MISMATCH, "the %s dataset has no samples", what);
+  if (!status) status = check_labels(d, what);
   if (!status && !allow_missing) status = check_present(d, what, &model->context->allocator);
   return status;
 }

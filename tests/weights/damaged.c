@@ -42,9 +42,12 @@ START_TEST(any_changed_byte_is_seen) {
   ck_assert_int_eq(efme_model_load_memory(&back, context, file, size, NULL), EFME_OK);
   ck_assert_int_eq(efme_model_provenance_known(back), 1);
   efme_model_release(back);
-  file[size - 1] ^= 0x40;
   efme_load_options o = EFME_LOAD_OPTIONS_INIT;
   o.ignore_checksum = 1;
+  file[size - 1] ^= 0x40; /* a variance of 1 becomes infinite */
+  ck_assert_int_eq(efme_model_load_memory(&back, context, file, size, &o), EFME_E_NUMERIC);
+  expect_text("/moving_variance\": element 15 is not finite");
+  file[size - 1] ^= 0x40 ^ 0x04;
   ck_assert_int_eq(efme_model_load_memory(&back, context, file, size, &o), EFME_OK);
   ck_assert_ptr_nonnull(strstr(log_line, "content hash is"));
   ck_assert_int_eq(efme_model_provenance_known(back), 0); /* somebody put other weights under the old story */
