@@ -234,8 +234,8 @@ efme_status efme_model_set_metadata(efme_model *model, const char *key, const ch
     return efme_fail(EFME_E_ARGUMENT, "metadata \"%s\": its value must be UTF-8 of at most 1 MiB", key);
   efme_status status = efme_model_change_begin(model);
   if (status) return status;
-  if (value && !efme_model_find_metadata(model, key) && model->metadata_count >= 512)
-    status = efme_fail(EFME_E_LIMIT, "metadata \"%s\": a model holds 512 entries at most", key);
+  if (value && !efme_model_find_metadata(model, key) && model->metadata_count >= EFME_MODEL_METADATA_LIMIT)
+    status = efme_fail(EFME_E_LIMIT, "metadata \"%s\": a model holds %u entries at most", key, EFME_MODEL_METADATA_LIMIT);
   if (!status) status = efme_model_put_metadata(model, key, value);
   efme_model_change_end(model);
   return status;

@@ -10,6 +10,8 @@
 #include "net/params.h"
 #include "net/summary.h"
 
+#define EFME_MODEL_METADATA_LIMIT 512u /* entries that a host may set, or a file bring; the library's own come on top */
+
 struct efme_share;
 struct efme_provenance; /* net/provenance.h: dataset ids, subject keys, content hashes */
 

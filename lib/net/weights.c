@@ -66,13 +66,21 @@ static efme_status check_hash(int *changed, struct efme_context *context, const 
                    (unsigned long long)have, (unsigned long long)want);
 }
 
+/* What may be set may come back with what the library has added meanwhile; and still be written and read (EFME_ST_METADATA_LIMIT). */
+enum { MOST_ENTRIES = EFME_MODEL_METADATA_LIMIT + 64 };
+
 static efme_status take_story(struct efme_model *m, const struct efme_st_reader *r, struct efme_weights_meta *meta) {
   efme_provenance_free(m->provenance);
   m->provenance = meta->provenance;
   meta->provenance = NULL;
   efme_status status = EFME_OK;
-  for (size_t i = 0; !status && i < r->metadata_count; i++)
-    if (!efme_weights_reserved_key(r->metadata[i].key)) status = efme_model_put_metadata(m, r->metadata[i].key, r->metadata[i].value);
+  for (size_t i = 0; !status && i < r->metadata_count; i++) {
+    if (efme_weights_reserved_key(r->metadata[i].key)) continue;
+    if (m->metadata_count == MOST_ENTRIES)
+      return efme_fail(EFME_E_LIMIT, "%s: metadata \"%.64s\": more than %u entries", r->source.name, r->metadata[i].key,
+                       (unsigned)MOST_ENTRIES);
+    status = efme_model_put_metadata(m, r->metadata[i].key, r->metadata[i].value);
+  }
   return status;
 }
 

@@ -217,6 +217,39 @@ START_TEST(there_and_back) { /* whole B0 with its top and head in each format an
 }
 END_TEST
 
+/* ImageNet's head of 1000 classes in each format: it is left where it is, and a new one made; kept it needs its 1000 names. */
+START_TEST(head_of_1000) {
+  static char texts[1000][8];
+  const char *names[1000];
+  for (int i = 0; i < 1000; i++) snprintf(texts[i], sizeof texts[i], "c%d", i), names[i] = texts[i];
+  efme_model_options mo = EFME_MODEL_OPTIONS_INIT;
+  efme_model *m = NULL, *back = NULL;
+  mo.cut = 7, mo.top = 1, mo.class_names = names, mo.class_count = 1000;
+  ck_assert_int_eq(efme_model_create(&m, context, &mo), EFME_OK);
+  for (uint32_t format = 0; format < EFME_IMPORT_COUNT; format++) {
+    struct foreign *f = setup_foreign(m, format, 0);
+    write_foreign(f, EFME_ST_F32);
+    efme_load_options o = reset_options();
+    ck_assert_msg(efme_model_import(&back, context, path, NULL, &o) == EFME_OK, "%s", efme_last_error());
+    ck_assert(back->arch.top == 1 && back->arch.classes == 3);
+    ck_assert_mem_eq(back->weights, m->weights, m->params.trunk_end * sizeof *m->weights);
+    ck_assert_ptr_nonnull(strstr(efme_model_metadata(back, "load"), "head=reset"));
+    efme_model_release(back);
+    o.head = EFME_HEAD_KEEP;
+    ck_assert_int_eq(efme_model_import(&back, context, path, NULL, &o), EFME_E_MISMATCH);
+    expect_text("its head has 1000 classes, 3 are asked for");
+    o.class_names = names, o.class_count = 1000;
+    ck_assert_int_eq(efme_model_import(&back, context, path, NULL, &o), EFME_OK);
+    ck_assert_uint_eq(checksum(m), checksum(back));
+    efme_model_release(back);
+    free_foreign(f);
+    free(f);
+    unlink(path);
+  }
+  efme_model_release(m);
+}
+END_TEST
+
 static void refuse(const struct foreign *f, efme_status status, const char *text) {
   efme_load_options o = EFME_LOAD_OPTIONS_INIT;
   o.class_names = NAMES, o.class_count = 3;
@@ -284,6 +317,7 @@ int main(void) {
   tcase_add_test(t, any_cut_of_b0);
   tcase_add_test(t, options_of_an_import);
   tcase_add_test(t, there_and_back);
+  tcase_add_test(t, head_of_1000);
   tcase_add_test(t, wrong_files);
   tcase_add_test(t, wrong_type);
   return test_run(suite);
