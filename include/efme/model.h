@@ -18,8 +18,8 @@ typedef struct efme_model efme_model;
 /* How pixels 0..255 become network input: y = (x/255 - mean) / d, mean = .485 .456 .406. */
 typedef enum efme_normalisation {
   EFME_NORM_STD = 0,      /* d = .229 .224 .225 (Keras since the fix, timm, torchvision) */
-  EFME_NORM_VARIANCE = 1, /* d = .229^2 .. : Keras weights of the time when Normalization was given std^2 and divided by it */
-  EFME_NORM_SQRT_STD = 2, /* d = sqrt(.229) ..: the time when std was passed as variance */
+  EFME_NORM_VARIANCE = 1, /* d = .229^2 ..: for weights trained with a division by the variance itself */
+  EFME_NORM_SQRT_STD = 2, /* d = sqrt(.229) ..: Keras of the time when its weight files held std as the variance */
   EFME_NORM_UNIT = 3      /* y = x/255 */
 } efme_normalisation;
 
