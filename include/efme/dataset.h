@@ -5,7 +5,8 @@
  * classes of a view. Subjects are canonical keys `dataset/subject` ("casme2/sub01", "samm/006", "ckplus/S005"), compared
  * whole. Samples are kept in the reader's order (folders: byte order of the names) and have a canonical key
  * `dataset/subject/clip` each, unique in a dataset; rows of FER2013, which have no names, are keyed by a hash of what they
- * hold. Keys and fingerprint do not depend on the order of rows; what is drawn by seed goes by position in the view. */
+ * hold. Keys and fingerprint do not depend on the order of rows, nor does what is drawn by seed, but for samples without a
+ * subject (FER2013), which are drawn by their position in the view. */
 #ifndef EFME_DATASET_H
 #define EFME_DATASET_H
 
@@ -35,7 +36,7 @@ typedef struct efme_sample {
   int32_t onset, apex, offset; /* frame numbers, -1 where unknown */
   uint64_t row;        /* row of the table (1 = first after the header) or running number */
   uint64_t file_hash;  /* hash of the encoded file, 0 where there is none; computed on first use by the audit */
-  uint64_t pixel_hash; /* hash of decoded size and pixels; 0 until computed */
+  uint64_t pixel_hash; /* hash of decoded size and pixels, the same for grey stored in three equal channels; 0 until computed */
 } efme_sample;
 
 #define EFME_SAMPLE_INIT { sizeof(efme_sample), NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0 }
@@ -144,10 +145,11 @@ EFME_API efme_status efme_dataset_map_labels(efme_dataset **out, const efme_data
 /* Samples whose column equals value ("split", "dataset", "subject", "label" = class name, "native_label", "clip" or a manifest's column); invert keeps the others.
  * Errors: NOT_FOUND where there is no such column or nothing is left. */
 EFME_API efme_status efme_dataset_filter(efme_dataset **out, const efme_dataset *dataset, const char *column, const char *value, int invert);
-/* per_class samples of each class (0: as many as the smallest has), those with the smallest philox(seed, BALANCE, 0, position, 0), in the parent's order.
+/* per_class samples of each class (0: as many as the smallest has), those with the smallest philox(seed, BALANCE, 0, low, high), in the parent's order:
+ * low and high are the halves of the 64-bit hash (XXH64) of the sample's key, or its position and 0 where it has no subject.
  * Errors: MISMATCH where a class has too few. */
 EFME_API efme_status efme_dataset_balance(efme_dataset **out, const efme_dataset *dataset, uint64_t per_class, uint64_t seed);
-/* second gets floor(ratio * n) of each class, those with the smallest philox(seed, SPLIT, 0, position, 0); first the rest. Both or neither are
+/* second gets floor(ratio * n) of each class, those with the smallest philox(seed, SPLIT, 0, low, high), as above; first the rest. Both or neither are
  * set. ratio in (0, 1). Errors: MISMATCH where second would be empty. */
 EFME_API efme_status efme_dataset_split(efme_dataset **first, efme_dataset **second, const efme_dataset *dataset, double ratio, uint64_t seed);
 /* Whole subjects move to second, in the order of philox(seed, SPLIT, 0, index of the subject in byte order, 1), until it has at least ratio of

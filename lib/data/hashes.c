@@ -7,9 +7,29 @@
 #include "data/dataset.h"
 #include "data/loader.h"
 
+static int is_grey(const uint8_t *rgb, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (rgb[3 * i] != rgb[3 * i + 1] || rgb[3 * i] != rgb[3 * i + 2]) return 0;
+  return 1;
+}
+
+/* A grey picture is the same one in a file that has three equal channels, so its grey bytes are hashed, block by block. */
+#define GREY_BLOCK 4096u
+static uint64_t grey_hash(const uint8_t *pixels, size_t count, uint32_t channels, uint64_t h) {
+  uint8_t block[GREY_BLOCK];
+  for (size_t at = 0; at < count; at += GREY_BLOCK) {
+    size_t n = EFME_MIN(count - at, (size_t)GREY_BLOCK);
+    for (size_t i = 0; i < n; i++) block[i] = pixels[(at + i) * channels];
+    h = efme_hash64(block, n, h);
+  }
+  return h;
+}
+
 uint64_t efme_pixel_hash(const uint8_t *pixels, uint32_t width, uint32_t height, uint32_t channels) {
-  uint64_t seed = (uint64_t)width << 40 | (uint64_t)height << 16 | channels;
-  return efme_hash64(pixels, (size_t)width * height * channels, seed);
+  uint64_t size = (uint64_t)width << 40 | (uint64_t)height << 16;
+  size_t count = (size_t)width * height;
+  if (channels == 1 || (channels == 3 && is_grey(pixels, count))) return grey_hash(pixels, count, channels, size | 1);
+  return efme_hash64(pixels, count * channels, size | channels);
 }
 
 void efme_store_note_hash(struct efme_store *s, uint64_t record, int which, uint64_t hash) {

@@ -17,6 +17,14 @@ static uint64_t draw(uint64_t seed, uint32_t purpose, uint64_t position, uint32_
   return (uint64_t)w[0] << 32 | w[1];
 }
 
+/* By key, so that the order of rows chooses nobody; rows that name no subject (FER2013's) by position. */
+static uint64_t draw_sample(const efme_dataset *d, uint64_t seed, uint32_t purpose, uint64_t position) {
+  const struct efme_record *r = efme_item_record(d, position);
+  if (!r->subject[0]) return draw(seed, purpose, position, 0);
+  uint64_t h = efme_hash64(r->key, strlen(r->key), 0);
+  return draw(seed, purpose, h, (uint32_t)(h >> 32));
+}
+
 static int by_label_then_key(const void *a, const void *b) {
   const struct drawn *x = a, *y = b;
   if (x->label != y->label) return x->label < y->label ? -1 : 1;
@@ -29,7 +37,7 @@ static struct drawn *draw_all(const efme_dataset *d, uint64_t seed, uint32_t pur
   struct drawn *list = efme_mem_array(d->allocator, d->count, sizeof *list, "drawing samples");
   if (!list) return NULL;
   for (uint64_t i = 0; i < d->count; i++) {
-    list[i] = (struct drawn){draw(seed, purpose, i, 0), i, d->labels[i]};
+    list[i] = (struct drawn){draw_sample(d, seed, purpose, i), i, d->labels[i]};
     counts[d->labels[i] + 1]++;
   }
   qsort(list, d->count, sizeof *list, by_label_then_key);

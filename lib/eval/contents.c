@@ -1,6 +1,7 @@
 /* Equal content in a dataset: samples whose file or decoded pixels are the same, and the subjects that they link.
  *
- * Samples are sorted by hash, so equal ones are neighbours; a union of sets over samples makes groups, one over subjects
+ * Samples are sorted by hash, equal ones in the order of their keys, so equal ones are neighbours and which pairs are told
+ * of does not depend on the order of rows; a union of sets over samples makes groups, one over subjects
  * makes units. Hashes have 64 bits: among a million samples a chance collision has probability 3e-8. */
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +10,13 @@
 #include "eval/plan.h"
 
 struct hashed {
-  uint64_t hash, index;
+  uint64_t hash, rank; /* place in the order of the keys */
 };
 
 static int by_hash(const void *a, const void *b) {
   const struct hashed *x = a, *y = b;
   if (x->hash != y->hash) return x->hash < y->hash ? -1 : 1;
-  return x->index < y->index ? -1 : x->index > y->index;
+  return x->rank < y->rank ? -1 : x->rank > y->rank;
 }
 
 static uint32_t root_of(uint32_t *parent, uint32_t i) {
@@ -51,7 +52,7 @@ static efme_status link_equal(struct efme_fold_plan *p, struct hashed *items, si
   qsort(items, n, sizeof *items, by_hash);
   for (size_t i = 1; i < n; i++) {
     if (items[i].hash != items[i - 1].hash) continue;
-    efme_status status = note_pair(p, items[i - 1].index, items[i].index, by_pixels);
+    efme_status status = note_pair(p, p->order[items[i - 1].rank], p->order[items[i].rank], by_pixels);
     if (status) return status;
   }
   return EFME_OK;
@@ -62,12 +63,11 @@ static efme_status take_hashes(const struct efme_fold_plan *p, struct hashed *it
   *n = 0;
   for (uint64_t i = 0; i < p->samples; i++) {
     efme_sample s = EFME_SAMPLE_INIT;
-    uint64_t index = p->order[i];
-    efme_status status = efme_dataset_sample(p->dataset, index, &s);
+    efme_status status = efme_dataset_sample(p->dataset, p->order[i], &s);
     if (status) return status;
     uint64_t hash = pixels ? s.pixel_hash : s.file_hash;
     if (pixels && !hash) return efme_fail(EFME_E_INTERNAL, "sample %s has no content hash", s.key);
-    if (hash) items[(*n)++] = (struct hashed){hash, index};
+    if (hash) items[(*n)++] = (struct hashed){hash, i};
   }
   return EFME_OK;
 }

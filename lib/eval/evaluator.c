@@ -7,6 +7,7 @@
 #include "efme/version.h"
 #include "eval/evaluator.h"
 #include "net/model.h"
+#include "train/samples.h"
 
 /* ---- checks ---- */
 
@@ -58,24 +59,25 @@ static void add_decoder(struct efme_maker *maker, const char *name) {
   snprintf(maker->decoder + used, sizeof maker->decoder - used, "%s%s", used ? ", " : "", name);
 }
 
-/* The decoder of the first sample of each source dataset. */
-static efme_status find_decoders(struct efme_maker *maker, const efme_dataset *d) {
+/* The decoder of the first sample of each source dataset, in the order of the keys: the same text whatever the order of rows. */
+static efme_status find_decoders(struct efme_maker *maker, const efme_dataset *dataset) {
   const char *last = NULL;
-  for (uint64_t i = 0; i < efme_dataset_count(d); i++) {
+  efme_dataset *d = NULL;
+  efme_status status = efme_dataset_by_key(&d, dataset);
+  for (uint64_t i = 0; status == EFME_OK && i < efme_dataset_count(d); i++) {
     efme_sample s = EFME_SAMPLE_INIT;
     efme_image *image = NULL;
     efme_image_info info = EFME_IMAGE_INFO_INIT;
-    efme_status status = efme_dataset_sample(d, i, &s);
-    if (status) return status;
-    if (last && !strcmp(last, s.dataset)) continue;
+    status = efme_dataset_sample(d, i, &s);
+    if (status || (last && !strcmp(last, s.dataset))) continue;
     last = s.dataset;
     status = efme_dataset_read(d, i, &image);
     if (status == EFME_OK) status = efme_image_get_info(image, &info);
     efme_image_release(image);
-    if (status) return status;
-    add_decoder(maker, info.decoder);
+    if (status == EFME_OK) add_decoder(maker, info.decoder);
   }
-  return EFME_OK;
+  efme_dataset_release(d);
+  return status;
 }
 
 efme_status efme_maker_fill(struct efme_maker *maker, efme_context *context, const efme_dataset *dataset) {

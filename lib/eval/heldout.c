@@ -1,5 +1,5 @@
 /* One model on data set apart: FER2013's PrivateTest after training on its Training rows, say. The same audit of what the
- * weights have seen; nothing is trained. */
+ * weights have seen; nothing is trained. Samples are taken in the order of their keys, as everywhere in evaluation. */
 #include <string.h>
 
 #include "backend/context.h"
@@ -10,12 +10,13 @@
 #include "eval/key.h"
 #include "eval/scores.h"
 #include "net/model.h"
+#include "train/samples.h"
 
 #define EFME_HELDOUT_BATCH 32u
 
 struct heldout {
   efme_model *model;
-  const efme_dataset *tested;
+  efme_dataset *tested; /* in the order of the keys */
   const efme_evaluate_options *o;
   struct efme_result *r;
   efme_predictor *predictor;
@@ -154,14 +155,17 @@ static efme_status evaluate(struct heldout *h) {
 
 efme_status efme_heldout(struct efme_result **out, efme_model *model, const efme_dataset *tested, const efme_evaluate_options *options) {
   const char *names[EFME_MAX_CLASSES];
-  struct heldout h = {.model = model, .tested = tested, .o = options, .count = efme_dataset_count(tested)};
+  struct heldout h = {.model = model, .o = options, .count = efme_dataset_count(tested)};
   uint32_t classes = efme_dataset_class_count(tested);
   for (uint32_t c = 0; c < classes; c++) names[c] = efme_dataset_class_name(tested, c);
-  efme_status status = efme_result_new(&h.r, efme_dataset_context(tested), names, classes);
-  if (status) return status;
-  h.r->title = "one model on data set apart";
-  status = evaluate(&h);
+  efme_status status = efme_dataset_by_key(&h.tested, tested);
+  if (status == EFME_OK) status = efme_result_new(&h.r, efme_dataset_context(tested), names, classes);
+  if (status == EFME_OK) {
+    h.r->title = "one model on data set apart";
+    status = evaluate(&h);
+  }
   if (status == EFME_OK) *out = h.r;
   else efme_result_destroy(h.r);
+  efme_dataset_release(h.tested);
   return status;
 }

@@ -28,8 +28,9 @@ static void sort_keys(struct keyed *v, uint64_t count) {
   }
 }
 
-/* The view of dataset in canonical order. */
-static efme_status sorted_view(efme_dataset **out, const struct efme_allocator *a, const efme_dataset *dataset, uint64_t count) {
+efme_status efme_dataset_by_key(efme_dataset **out, const efme_dataset *dataset) {
+  const struct efme_allocator *a = efme_context_allocator(efme_dataset_context(dataset));
+  uint64_t count = efme_dataset_count(dataset);
   struct keyed *items = efme_mem_array(a, count, sizeof *items, "order of samples");
   uint64_t *indices = efme_mem_array(a, count, sizeof *indices, "order of samples");
   efme_status status = items && indices ? EFME_OK : EFME_E_NOMEM;
@@ -72,7 +73,7 @@ efme_status efme_samples_create(struct efme_samples **out, const efme_dataset *d
   atomic_init(&s->references, 1);
   s->count = efme_dataset_count(dataset);
   efme_status status = s->count > UINT32_MAX ? efme_fail(EFME_E_LIMIT, "a dataset of more than 2^32 samples") : EFME_OK;
-  if (!status) status = sorted_view(&s->dataset, a, dataset, s->count);
+  if (!status) status = efme_dataset_by_key(&s->dataset, dataset);
   if (!status) status = fill_tables(s);
   if (!status) status = efme_stage_create(&s->stage, s->dataset, width, height, EFME_STAGE_CACHE);
   if (status) {

@@ -11,6 +11,9 @@
 #include "data/loader.h"
 #include "util/util.h"
 
+/* The view of all samples in the order of their keys. */
+efme_status efme_dataset_by_key(efme_dataset **out, const efme_dataset *dataset);
+
 struct efme_samples { /* constant after creation; any threads */
   atomic_uint references;
   struct efme_allocator allocator;

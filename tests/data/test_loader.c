@@ -338,6 +338,23 @@ START_TEST(hashes) {
   ck_assert(s[0].file_hash != s[4].file_hash && s[0].pixel_hash == s[4].pixel_hash);
   ck_assert(s[0].pixel_hash != s[1].pixel_hash && s[0].pixel_hash != s[2].pixel_hash);
   efme_dataset_release(d);
+  /* grey in one channel and in three is one picture; a grain of colour makes another */
+  static const char *const forms[] = {"grey.pgm", "three.ppm", "grain.ppm"};
+  static const char *const heads[] = {"P5 90 80 255\n", "P6 90 80 255\n", "P6 90 80 255\n"};
+  for (int k = 0; k < 3; k++) {
+    uint8_t picture[3 * 90 * 80 + 16];
+    size_t n = strlen(strcpy((char *)picture, heads[k]));
+    for (uint32_t i = 0; i < 90 * 80; i++)
+      for (int c = 0; c < (k ? 3 : 1); c++) picture[n++] = (uint8_t)(i * 7 / 3);
+    if (k == 2) picture[n - 1] ^= 1;
+    char name[32];
+    snprintf(name, sizeof name, "h/%s", forms[k]);
+    put_file(name, picture, n);
+  }
+  d = manifest_of("h/forms.csv", forms, 3);
+  assert_ok(efme_dataset_hashes(d, NULL, NULL));
+  ck_assert(sample_of(d, 0).pixel_hash == sample_of(d, 1).pixel_hash && sample_of(d, 0).pixel_hash != sample_of(d, 2).pixel_hash);
+  efme_dataset_release(d);
   d = synthetic(context, 2, 3, 32); /* noted in passing, and shared by views */
   efme_dataset *f;
   assert_ok(efme_dataset_filter(&f, d, "subject", efme_dataset_subject(d, 1), 0));
