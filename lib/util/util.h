@@ -143,7 +143,7 @@ static inline struct efme_fpenv efme_fpenv_take(void) {
   return saved;
 }
 /* A declaration: the default environment up to the end of the block, by whatever way it is left. */
-#define EFME_FPENV_DEFAULT __attribute__((cleanup(efme_fpenv_leave))) const struct efme_fpenv efme_fpenv_host = efme_fpenv_take()
+#define EFME_FPENV_DEFAULT __attribute__((cleanup(efme_fpenv_leave), unused)) const struct efme_fpenv efme_fpenv_host = efme_fpenv_take()
 
 #define EFME_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define EFME_MAX(a, b) ((a) > (b) ? (a) : (b))
