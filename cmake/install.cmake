@@ -7,6 +7,8 @@ install(TARGETS efme_shared EXPORT efme-shared LIBRARY DESTINATION ${CMAKE_INSTA
 install(TARGETS efme_static EXPORT efme-static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/efme DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 
+string(REPLACE ";" " " EFME_PC_REQUIRES "${EFME_REQUIRES}") # for efmeConfig.cmake and efme.pc
+
 # Two export sets: a program that links the shared library needs nothing of the static one's.
 install(EXPORT efme-shared NAMESPACE efme:: DESTINATION ${_cmakedir})
 install(EXPORT efme-static NAMESPACE efme:: DESTINATION ${_cmakedir})
@@ -19,7 +21,6 @@ install(FILES ${PROJECT_BINARY_DIR}/efmeConfig.cmake ${PROJECT_BINARY_DIR}/efmeC
 # efme.pc finds its prefix from where it lies itself.
 file(RELATIVE_PATH EFME_PC_PREFIX /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p)
 string(REGEX REPLACE "/$" "" EFME_PC_PREFIX "${EFME_PC_PREFIX}")
-string(REPLACE ";" " " EFME_PC_REQUIRES "${EFME_REQUIRES}")
 set(EFME_PC_LIBS "-lm")
 foreach(_lib ${CMAKE_DL_LIBS} ${CMAKE_THREAD_LIBS_INIT})
   if(NOT _lib MATCHES "^-")
