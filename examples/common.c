@@ -68,10 +68,20 @@ uint64_t option_whole(const char *program, const char *option, const char *text,
   return value;
 }
 
-void option_where(const char *program, struct data_choice *choice, const char *text) {
+static void add_where(const char *program, struct data_choice *choice, const char *text) {
   int most = (int)(sizeof choice->where / sizeof choice->where[0]);
   if (choice->where_count == most) usage_error(program, "--where may be given %d times at most", most);
   choice->where[choice->where_count++] = text;
+}
+
+int option_data(const char *program, struct data_choice *choice, int o, const char *text) {
+  if (o == 'd') choice->spec = text;
+  else if (o == 'm') choice->map = text;
+  else if (o == 'w') add_where(program, choice, text);
+  else if (o == 'x') choice->without = text;
+  else if (o == 'b') choice->balance = 1, choice->balance_seed = option_whole(program, "--balance", text, 0, UINT64_MAX);
+  else return 0;
+  return 1;
 }
 
 /* ---- progress ---- */

@@ -56,7 +56,8 @@ int show_count(const char *what, uint64_t done, uint64_t total, void *user);
 void usage_error(const char *program, const char *format, ...) __attribute__((noreturn, format(printf, 2, 3)));
 double option_number(const char *program, const char *option, const char *text, double low, double high);
 uint64_t option_whole(const char *program, const char *option, const char *text, uint64_t low, uint64_t high);
-/* One of the conditions of --where. */
-void option_where(const char *program, struct data_choice *choice, const char *text);
+/* The options of DATA_HELP: their rows in getopt_long's table, and what takes one; 0 where o is another option. */
+#define DATA_OPTIONS {"data", 1, 0, 'd'}, {"map", 1, 0, 'm'}, {"where", 1, 0, 'w'}, {"without", 1, 0, 'x'}, {"balance", 1, 0, 'b'}
+int option_data(const char *program, struct data_choice *choice, int o, const char *text);
 
 #endif

@@ -35,91 +35,84 @@ struct choice {
 };
 
 static void parse(struct choice *c, int argc, char **argv) {
-  static const struct option options[] = {{"data", 1, 0, 'd'},       {"map", 1, 0, 'm'},
-                                          {"where", 1, 0, 'w'},      {"balance", 1, 0, 'b'},
-                                          {"without", 1, 0, 'x'},    {"weights", 1, 0, 'W'},
-                                          {"reset-head", 0, 0, 'R'}, {"size", 1, 0, 'z'},
-                                          {"preset", 1, 0, 'p'},     {"epochs", 1, 0, 'e'},
-                                          {"batch", 1, 0, 'B'},      {"seed", 1, 0, 'S'},
-                                          {"folds", 1, 0, 'f'},      {"datasets", 0, 0, 'D'},
-                                          {"choose", 1, 0, 'c'},     {"validation", 1, 0, 'v'},
-                                          {"workers", 1, 0, 'j'},    {"shard", 1, 0, 's'},
-                                          {"merge", 1, 0, 'M'},      {"out", 1, 0, 'o'},
-                                          {"help", 0, 0, 'h'},       {0, 0, 0, 0}};
+  static const struct option options[] = {DATA_OPTIONS,
+                                          {"weights", 1, 0, 'W'},
+                                          {"reset-head", 0, 0, 'R'},
+                                          {"size", 1, 0, 'z'},
+                                          {"preset", 1, 0, 'p'},
+                                          {"epochs", 1, 0, 'e'},
+                                          {"batch", 1, 0, 'B'},
+                                          {"seed", 1, 0, 'S'},
+                                          {"folds", 1, 0, 'f'},
+                                          {"datasets", 0, 0, 'D'},
+                                          {"choose", 1, 0, 'c'},
+                                          {"validation", 1, 0, 'v'},
+                                          {"workers", 1, 0, 'j'},
+                                          {"shard", 1, 0, 's'},
+                                          {"merge", 1, 0, 'M'},
+                                          {"out", 1, 0, 'o'},
+                                          {"help", 0, 0, 'h'},
+                                          {0, 0, 0, 0}};
   static const char *const kinds[] = {"subjects", "random", "none"};
   const char *me = "efme-loso";
   char rest;
-  for (int o; (o = getopt_long(argc, argv, "o:j:h", options, NULL)) != -1;) switch (o) {
-    case 'd':
-      c->data.spec = optarg;
-      break;
-    case 'm':
-      c->data.map = optarg;
-      break;
-    case 'w':
-      option_where(me, &c->data, optarg);
-      break;
-    case 'x':
-      c->data.without = optarg;
-      break;
-    case 'b':
-      c->data.balance = 1, c->data.balance_seed = option_whole(me, "--balance", optarg, 0, UINT64_MAX);
-      break;
-    case 'W':
-      c->weights = optarg;
-      break;
-    case 'R':
-      c->reset_head = 1;
-      break;
-    case 'z':
-      c->size = (uint32_t)option_whole(me, "--size", optarg, 32, 4096);
-      break;
-    case 'p':
-      c->preset = optarg;
-      break;
-    case 'e':
-      c->epochs = (uint32_t)option_whole(me, "--epochs", optarg, 1, 1000000);
-      break;
-    case 'B':
-      c->batch = (uint32_t)option_whole(me, "--batch", optarg, 1, 4096);
-      break;
-    case 'S':
-      c->seed = option_whole(me, "--seed", optarg, 0, UINT64_MAX), c->has_seed = 1;
-      break;
-    case 'f':
-      c->folds = (uint32_t)option_whole(me, "--folds", optarg, 2, 1000000);
-      break;
-    case 'D':
-      c->by_dataset = 1;
-      break;
-    case 'c':
-      c->choose = (uint32_t)option_whole(me, "--choose", optarg, 2, 1000000);
-      break;
-    case 'v':
-      for (c->validation = 0; c->validation < 3 && strcmp(optarg, kinds[c->validation]); c->validation++) {
+  for (int o; (o = getopt_long(argc, argv, "o:j:h", options, NULL)) != -1;)
+    if (!option_data(me, &c->data, o, optarg)) switch (o) {
+      case 'W':
+        c->weights = optarg;
+        break;
+      case 'R':
+        c->reset_head = 1;
+        break;
+      case 'z':
+        c->size = (uint32_t)option_whole(me, "--size", optarg, 32, 4096);
+        break;
+      case 'p':
+        c->preset = optarg;
+        break;
+      case 'e':
+        c->epochs = (uint32_t)option_whole(me, "--epochs", optarg, 1, 1000000);
+        break;
+      case 'B':
+        c->batch = (uint32_t)option_whole(me, "--batch", optarg, 1, 4096);
+        break;
+      case 'S':
+        c->seed = option_whole(me, "--seed", optarg, 0, UINT64_MAX), c->has_seed = 1;
+        break;
+      case 'f':
+        c->folds = (uint32_t)option_whole(me, "--folds", optarg, 2, 1000000);
+        break;
+      case 'D':
+        c->by_dataset = 1;
+        break;
+      case 'c':
+        c->choose = (uint32_t)option_whole(me, "--choose", optarg, 2, 1000000);
+        break;
+      case 'v':
+        for (c->validation = 0; c->validation < 3 && strcmp(optarg, kinds[c->validation]); c->validation++) {
+        }
+        if (c->validation == 3) usage_error(me, "--validation takes subjects, random or none, not '%s'", optarg);
+        break;
+      case 'j':
+        c->workers = (uint32_t)option_whole(me, "--workers", optarg, 0, 256);
+        break;
+      case 's':
+        if (sscanf(optarg, "%9u/%9u%c", &c->shard, &c->shards, &rest) != 2 || c->shard >= c->shards)
+          usage_error(me, "--shard takes I/N with I below N, not '%s'", optarg);
+        break;
+      case 'M':
+        if (c->merges == MOST_MERGES) usage_error(me, "--merge may be given %d times at most", MOST_MERGES);
+        c->merge[c->merges++] = optarg;
+        break;
+      case 'o':
+        c->out = optarg;
+        break;
+      case 'h':
+        fputs(help, stdout);
+        exit(EXIT_DONE);
+      default:
+        exit(EXIT_USAGE);
       }
-      if (c->validation == 3) usage_error(me, "--validation takes subjects, random or none, not '%s'", optarg);
-      break;
-    case 'j':
-      c->workers = (uint32_t)option_whole(me, "--workers", optarg, 0, 256);
-      break;
-    case 's':
-      if (sscanf(optarg, "%9u/%9u%c", &c->shard, &c->shards, &rest) != 2 || c->shard >= c->shards)
-        usage_error(me, "--shard takes I/N with I below N, not '%s'", optarg);
-      break;
-    case 'M':
-      if (c->merges == MOST_MERGES) usage_error(me, "--merge may be given %d times at most", MOST_MERGES);
-      c->merge[c->merges++] = optarg;
-      break;
-    case 'o':
-      c->out = optarg;
-      break;
-    case 'h':
-      fputs(help, stdout);
-      exit(EXIT_DONE);
-    default:
-      exit(EXIT_USAGE);
-    }
   if (!c->data.spec || !c->weights || optind != argc) usage_error(me, "needs --data and --weights and nothing else");
   if (c->folds && c->by_dataset) usage_error(me, "--folds and --datasets exclude each other");
 }

@@ -30,78 +30,74 @@ struct choice {
 };
 
 static void parse(struct choice *c, int argc, char **argv) {
-  static const struct option options[] = {{"data", 1, 0, 'd'},       {"map", 1, 0, 'm'},        {"where", 1, 0, 'w'},
-                                          {"balance", 1, 0, 'b'},    {"without", 1, 0, 'x'},    {"validate", 1, 0, 'v'},
-                                          {"test", 1, 0, 'T'},       {"preset", 1, 0, 'p'},     {"start", 1, 0, 's'},
-                                          {"reset-head", 0, 0, 'R'}, {"cut", 1, 0, 'c'},        {"size", 1, 0, 'z'},
-                                          {"epochs", 1, 0, 'e'},     {"batch", 1, 0, 'B'},      {"seed", 1, 0, 'S'},
-                                          {"rate", 1, 0, 'r'},       {"checkpoint", 1, 0, 'k'}, {"threads", 1, 0, 't'},
-                                          {"out", 1, 0, 'o'},        {"help", 0, 0, 'h'},       {0, 0, 0, 0}};
+  static const struct option options[] = {DATA_OPTIONS,
+                                          {"validate", 1, 0, 'v'},
+                                          {"test", 1, 0, 'T'},
+                                          {"preset", 1, 0, 'p'},
+                                          {"start", 1, 0, 's'},
+                                          {"reset-head", 0, 0, 'R'},
+                                          {"cut", 1, 0, 'c'},
+                                          {"size", 1, 0, 'z'},
+                                          {"epochs", 1, 0, 'e'},
+                                          {"batch", 1, 0, 'B'},
+                                          {"seed", 1, 0, 'S'},
+                                          {"rate", 1, 0, 'r'},
+                                          {"checkpoint", 1, 0, 'k'},
+                                          {"threads", 1, 0, 't'},
+                                          {"out", 1, 0, 'o'},
+                                          {"help", 0, 0, 'h'},
+                                          {0, 0, 0, 0}};
   const char *me = "efme-pretrain";
-  for (int o; (o = getopt_long(argc, argv, "o:h", options, NULL)) != -1;) switch (o) {
-    case 'd':
-      c->data.spec = optarg;
-      break;
-    case 'm':
-      c->data.map = optarg;
-      break;
-    case 'w':
-      option_where(me, &c->data, optarg);
-      break;
-    case 'x':
-      c->data.without = optarg;
-      break;
-    case 'b':
-      c->data.balance = 1, c->data.balance_seed = option_whole(me, "--balance", optarg, 0, UINT64_MAX);
-      break;
-    case 'v':
-      c->validate = option_number(me, "--validate", optarg, 0.01, 0.9);
-      break;
-    case 'T':
-      c->test = optarg;
-      break;
-    case 'p':
-      c->preset = optarg;
-      break;
-    case 's':
-      c->start = optarg;
-      break;
-    case 'R':
-      c->reset_head = 1;
-      break;
-    case 'c':
-      c->cut = (uint32_t)option_whole(me, "--cut", optarg, 1, 7);
-      break;
-    case 'z':
-      c->size = (uint32_t)option_whole(me, "--size", optarg, 32, 4096);
-      break;
-    case 'e':
-      c->epochs = (uint32_t)option_whole(me, "--epochs", optarg, 1, 1000000);
-      break;
-    case 'B':
-      c->batch = (uint32_t)option_whole(me, "--batch", optarg, 1, 4096);
-      break;
-    case 'S':
-      c->seed = option_whole(me, "--seed", optarg, 0, UINT64_MAX), c->has_seed = 1;
-      break;
-    case 'r':
-      c->rate = option_number(me, "--rate", optarg, 1e-12, 1e3);
-      break;
-    case 'k':
-      c->checkpoint = optarg;
-      break;
-    case 't':
-      c->threads = (uint32_t)option_whole(me, "--threads", optarg, 0, 256);
-      break;
-    case 'o':
-      c->out = optarg;
-      break;
-    case 'h':
-      fputs(help, stdout);
-      exit(EXIT_DONE);
-    default:
-      exit(EXIT_USAGE);
-    }
+  for (int o; (o = getopt_long(argc, argv, "o:h", options, NULL)) != -1;)
+    if (!option_data(me, &c->data, o, optarg)) switch (o) {
+      case 'v':
+        c->validate = option_number(me, "--validate", optarg, 0.01, 0.9);
+        break;
+      case 'T':
+        c->test = optarg;
+        break;
+      case 'p':
+        c->preset = optarg;
+        break;
+      case 's':
+        c->start = optarg;
+        break;
+      case 'R':
+        c->reset_head = 1;
+        break;
+      case 'c':
+        c->cut = (uint32_t)option_whole(me, "--cut", optarg, 1, 7);
+        break;
+      case 'z':
+        c->size = (uint32_t)option_whole(me, "--size", optarg, 32, 4096);
+        break;
+      case 'e':
+        c->epochs = (uint32_t)option_whole(me, "--epochs", optarg, 1, 1000000);
+        break;
+      case 'B':
+        c->batch = (uint32_t)option_whole(me, "--batch", optarg, 1, 4096);
+        break;
+      case 'S':
+        c->seed = option_whole(me, "--seed", optarg, 0, UINT64_MAX), c->has_seed = 1;
+        break;
+      case 'r':
+        c->rate = option_number(me, "--rate", optarg, 1e-12, 1e3);
+        break;
+      case 'k':
+        c->checkpoint = optarg;
+        break;
+      case 't':
+        c->threads = (uint32_t)option_whole(me, "--threads", optarg, 0, 256);
+        break;
+      case 'o':
+        c->out = optarg;
+        break;
+      case 'h':
+        fputs(help, stdout);
+        exit(EXIT_DONE);
+      default:
+        exit(EXIT_USAGE);
+      }
   if (!c->data.spec || !c->out || optind != argc) usage_error(me, "needs --data and --out and nothing else");
 }
 
