@@ -93,9 +93,9 @@ static efme_status read_header(struct columns *c, const struct efme_csv *csv) {
   c->emotion = c->pixels = c->usage = c->count;
   for (size_t i = 0, n; i < csv->field_count; i++) {
     const char *name = trimmed(csv, i, &n);
-    if (n == 7 && !strncasecmp(name, "emotion", n)) c->emotion = i;
-    else if (n == 6 && !strncasecmp(name, "pixels", n)) c->pixels = i;
-    else if (n == 5 && !strncasecmp(name, "usage", n)) c->usage = i;
+    if (efme_equal_words_n(name, n, "emotion")) c->emotion = i;
+    else if (efme_equal_words_n(name, n, "pixels")) c->pixels = i;
+    else if (efme_equal_words_n(name, n, "usage")) c->usage = i;
   }
   const char *missing = c->emotion == c->count                 ? "emotion"
                         : c->pixels == c->count                ? "pixels"

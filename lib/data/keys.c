@@ -26,7 +26,7 @@ const char *efme_key_set(const char *text) {
 int efme_key_number(const struct efme_key_form *form, const char *text, size_t n, const char **digits, size_t *count) {
   if (!form) return 0;
   size_t k = strlen(form->prefix);
-  if (n > k && !strncasecmp(text, form->prefix, k)) text += k, n -= k;
+  if (n > k && efme_equal_words_n(text, k, form->prefix)) text += k, n -= k;
   if (n == 0 || n > 9) return 0;
   for (size_t i = 0; i < n; i++)
     if (text[i] < '0' || text[i] > '9') return 0;

@@ -80,10 +80,13 @@ size_t efme_utf8_length(const char *text, size_t n) {
 
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
 
-int efme_equal_words(const char *a, const char *b) {
-  while (*a && lower(*a) == lower(*b)) a++, b++;
-  return lower(*a) == lower(*b);
+int efme_equal_words_n(const char *a, size_t n, const char *b) {
+  for (size_t i = 0; i < n; i++)
+    if (!b[i] || lower(a[i]) != lower(b[i])) return 0;
+  return b[n] == '\0';
 }
+
+int efme_equal_words(const char *a, const char *b) { return efme_equal_words_n(a, strlen(a), b); }
 
 void efme_text_json(struct efme_text *t, const char *s) {
   efme_text_add_n(t, "\"", 1);

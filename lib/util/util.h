@@ -65,6 +65,7 @@ void efme_text_free(struct efme_text *t);
 size_t efme_utf8_length(const char *s, size_t n);
 /* 1 where the words are equal but for the case of A..Z: strcasecmp asks the locale, in which I may not be the capital of i. */
 int efme_equal_words(const char *a, const char *b);
+int efme_equal_words_n(const char *a, size_t n, const char *b); /* the n bytes at a */
 /* Text for the caller of the library, released with efme_string_free (string.c). */
 efme_status efme_string_export(char **out, const struct efme_allocator *a, const char *text, size_t size);
 efme_status efme_text_export(struct efme_text *t, char **out); /* takes t; the first failure is reported here */

@@ -209,6 +209,15 @@ START_TEST(text_failure_sticks) {
 }
 END_TEST
 
+START_TEST(words) {
+  ck_assert(efme_equal_words("Surprise", "sURPRISE") && efme_equal_words("", ""));
+  ck_assert(!efme_equal_words("surprise", "surprised") && !efme_equal_words("surprised", "surprise") && !efme_equal_words("", "a"));
+  ck_assert(!efme_equal_words("[", "{") && !efme_equal_words("@", "`")); /* neighbours of A..Z are no letters */
+  ck_assert(efme_equal_words_n("EMOTION,pixels", 7, "emotion") && efme_equal_words_n("x", 0, ""));
+  ck_assert(!efme_equal_words_n("EMOTION,pixels", 6, "emotion") && !efme_equal_words_n("EMOTION,pixels", 8, "emotion"));
+}
+END_TEST
+
 START_TEST(csv_fields) {
   static const char *const cases[][2] = {
       {"plain", "plain"},   {"", ""},          {"a,b", "\"a,b\""}, {"say \"x\"", "\"say \"\"x\"\"\""}, {"two\nlines", "\"two\nlines\""},
@@ -387,6 +396,7 @@ int main(void) {
   tcase_add_test(t, memory_grows);
   tcase_add_test(t, text_grows);
   tcase_add_test(t, text_failure_sticks);
+  tcase_add_test(t, words);
   tcase_add_test(t, csv_fields);
   tcase_add_test(t, integers);
   tcase_add_test(t, doubles);
