@@ -61,6 +61,8 @@ bad() { # name reason
   echo "FAILED  $1: $2"
   failed=$((failed + 1))
 }
+table >"$work/table"
+sed -n '/^| mutant/,$p' "$here/README.md" | cmp -s - "$work/table" || bad README.md "its table is not what --table prints"
 for name in $chosen; do
   test=$(test_of "$name")
   # The same program must pass without the mutant: once for each.
