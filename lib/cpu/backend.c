@@ -54,7 +54,7 @@ static efme_status backend_open(void **be, const struct efme_backend_host *host)
     cpu->pool = efme_cpu_pool_create(&cpu->host, cpu->threads);
     if (!cpu->pool) {
       host->free(cpu, host->alloc_user);
-      return host->fail(EFME_E_NOMEM, "CPU backend: cannot start its threads");
+      return EFME_E_NOMEM; /* the pool has said why */
     }
   }
   *be = cpu;

@@ -188,7 +188,10 @@ static int start(struct efme_cpu_pool *pool, uint32_t count) {
 struct efme_cpu_pool *efme_cpu_pool_create(const struct efme_backend_host *host, uint32_t threads) {
   size_t head = (sizeof(struct efme_cpu_pool) + 63) / 64 * 64, shares = threads * sizeof(struct share);
   char *memory = host->alloc(head + shares + threads * sizeof(struct worker), 64, host->alloc_user);
-  if (!memory) return NULL;
+  if (!memory) {
+    host->fail(EFME_E_NOMEM, "out of memory for the threads of the CPU backend");
+    return NULL;
+  }
   struct efme_cpu_pool *pool = (struct efme_cpu_pool *)(void *)memory;
   memset(pool, 0, sizeof *pool);
   pool->shares = (struct share *)(void *)(memory + head);
@@ -197,6 +200,7 @@ struct efme_cpu_pool *efme_cpu_pool_create(const struct efme_backend_host *host,
   pthread_cond_init(&pool->wake, NULL);
   if (start(pool, threads - 1)) return pool;
   efme_cpu_pool_destroy(pool, host);
+  host->fail(EFME_E_NOMEM, "CPU backend: cannot start its threads");
   return NULL;
 }
 

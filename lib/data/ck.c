@@ -141,9 +141,13 @@ static efme_status read_ckplus(struct efme_store *s, const char *path, struct ef
   const struct efme_allocator *a = s->allocator;
   char *labels = efme_path_join(a, path, "Emotion"), *images = efme_path_join(a, path, "cohn-kanade-images");
   efme_status status = labels && images ? EFME_OK : EFME_E_NOMEM;
-  if (!status && !efme_is_folder(path)) status = efme_fail(EFME_E_IO, "%s: no such folder", path);
-  if (!status && !efme_is_folder(labels)) status = efme_fail(EFME_E_FORMAT, "%s: no folder Emotion in it", path);
-  if (!status && !efme_is_folder(images)) status = efme_fail(EFME_E_FORMAT, "%s: no folder cohn-kanade-images in it", path);
+  int there = 0;
+  if (!status) status = efme_is_folder(&there, path);
+  if (!status && !there) status = efme_fail(EFME_E_IO, "%s: no such folder", path);
+  if (!status) status = efme_is_folder(&there, labels);
+  if (!status && !there) status = efme_fail(EFME_E_FORMAT, "%s: no folder Emotion in it", path);
+  if (!status) status = efme_is_folder(&there, images);
+  if (!status && !there) status = efme_fail(EFME_E_FORMAT, "%s: no folder cohn-kanade-images in it", path);
   char **subjects = NULL;
   size_t count = 0;
   if (!status) status = efme_list_folder(&subjects, &count, a, labels, EFME_LIST_FOLDERS);

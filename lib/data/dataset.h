@@ -142,7 +142,7 @@ efme_status efme_reader_options(efme_dataset_options *out, efme_image_options *i
 enum efme_list_kind { EFME_LIST_FILES = 1, EFME_LIST_FOLDERS = 2 };
 efme_status efme_list_folder(char ***out, size_t *count, const struct efme_allocator *a, const char *path, enum efme_list_kind kind);
 int efme_is_image_name(const char *name);
-int efme_is_folder(const char *path);
+efme_status efme_is_folder(int *is, const char *path);
 /* Counts what a lenient reader leaves out, and reports progress. */
 struct efme_reading {
   efme_context *context;

@@ -248,7 +248,9 @@ static efme_status open_folders(struct efme_store *s, const char *path, struct e
   for (int i = 0; i < 2 && !status; i++) {
     char *folder = efme_path_join(a, path, folders[i][0]);
     if (!folder) return EFME_E_NOMEM;
-    if (efme_is_folder(folder)) {
+    int there = 0;
+    status = efme_is_folder(&there, folder);
+    if (!status && there) {
       char **names = NULL;
       size_t count = 0;
       found = 1;
@@ -269,9 +271,11 @@ efme_status efme_dataset_open_fer2013(efme_dataset **out, efme_context *context,
   efme_status status = efme_reader_options(&reading.options, &image, options);
   if (status) return status;
   struct efme_store *s;
-  status = efme_store_create(&s, context, &reading.options);
+  int folder = 0;
+  status = efme_is_folder(&folder, path);
+  if (!status) status = efme_store_create(&s, context, &reading.options);
   if (status) return status;
-  status = efme_is_folder(path) ? open_folders(s, path, &reading) : open_csv(s, path, &reading);
+  status = folder ? open_folders(s, path, &reading) : open_csv(s, path, &reading);
   if (!status) status = efme_store_finish(s, path);
   if (!status) return efme_dataset_from_store(out, s, emotions, 7);
   efme_store_release(s);

@@ -52,9 +52,11 @@ efme_status efme_reading_end(struct efme_reading *r) {
   return efme_reading_step(r, r->done);
 }
 
-int efme_is_folder(const char *path) {
-  struct stat st;
-  return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+efme_status efme_is_folder(int *is, const char *path) {
+  enum efme_file_kind kind;
+  efme_status status = efme_file_look(&kind, path);
+  if (!status) *is = kind == EFME_FOLDER;
+  return status;
 }
 
 int efme_is_image_name(const char *name) {
@@ -66,15 +68,17 @@ int efme_is_image_name(const char *name) {
 }
 
 /* d_type where the file system tells, else a stat. */
-static int is_kind(const struct efme_allocator *a, const char *folder, const struct dirent *e, enum efme_list_kind kind) {
-  if (e->d_type == DT_DIR) return kind == EFME_LIST_FOLDERS;
-  if (e->d_type == DT_REG) return kind == EFME_LIST_FILES;
-  char *path = efme_path_join(a, folder, e->d_name);
-  if (!path) return -1;
-  struct stat st;
-  int is = stat(path, &st) == 0 && (kind == EFME_LIST_FOLDERS ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode));
-  efme_mem_free(a, path);
-  return is;
+static efme_status is_kind(int *is, const struct efme_allocator *a, const char *folder, const struct dirent *e, enum efme_list_kind kind) {
+  enum efme_file_kind found = e->d_type == DT_DIR ? EFME_FOLDER : e->d_type == DT_REG ? EFME_REGULAR_FILE : EFME_NO_FILE;
+  efme_status status = EFME_OK;
+  if (found == EFME_NO_FILE) {
+    char *path = efme_path_join(a, folder, e->d_name);
+    if (!path) return EFME_E_NOMEM;
+    status = efme_file_look(&found, path);
+    efme_mem_free(a, path);
+  }
+  *is = found == (kind == EFME_LIST_FOLDERS ? EFME_FOLDER : EFME_REGULAR_FILE);
+  return status;
 }
 
 static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
@@ -93,15 +97,10 @@ static efme_status make_list(char ***out, const struct efme_allocator *a, const 
 }
 
 efme_status efme_list_folder(char ***out, size_t *count, const struct efme_allocator *a, const char *path, enum efme_list_kind kind) {
-  DIR *dir = opendir(path);
-  if (!dir) {
-    int e = errno;
-    return efme_fail(EFME_E_IO, "%s: cannot open folder: %s", path,
-                     e == ENOENT    ? "it does not exist"
-                     : e == ENOTDIR ? "it is not a folder"
-                     : e == EACCES  ? "permission denied"
-                                    : "error");
-  }
+  DIR *dir;
+  do dir = opendir(path);
+  while (!dir && errno == EINTR);
+  if (!dir) return efme_fail_errno(path, "open folder");
   struct efme_text names;
   efme_text_init(&names, a);
   size_t n = 0;
@@ -109,13 +108,13 @@ efme_status efme_list_folder(char ***out, size_t *count, const struct efme_alloc
   for (struct dirent *e; !status;) {
     errno = 0;
     if (!(e = readdir(dir))) {
-      if (errno) status = efme_fail(EFME_E_IO, "%s: cannot read folder", path);
+      if (errno) status = efme_fail_errno(path, "read folder");
       break;
     }
     if (e->d_name[0] == '.') continue;
-    int wanted = is_kind(a, path, e, kind);
-    if (wanted < 0) status = EFME_E_NOMEM;
-    if (wanted <= 0) continue;
+    int wanted = 0;
+    status = is_kind(&wanted, a, path, e, kind);
+    if (status || !wanted) continue;
     efme_text_add_n(&names, e->d_name, strlen(e->d_name) + 1);
     if (names.failed) status = efme_fail(EFME_E_NOMEM, "out of memory: listing %s", path);
     n++;
@@ -129,7 +128,7 @@ efme_status efme_list_folder(char ***out, size_t *count, const struct efme_alloc
 
 efme_status efme_store_add_file(struct efme_store *s, struct efme_row *row) {
   struct stat st;
-  if (stat(row->path, &st)) return efme_fail(EFME_E_IO, "%s: %s", row->path, errno == ENOENT ? "no such file" : "cannot be opened");
+  if (stat(row->path, &st)) return efme_fail_errno(row->path, "open");
   if (!S_ISREG(st.st_mode)) return efme_fail(EFME_E_IO, "%s: is not a regular file", row->path);
   if (st.st_size == 0) return efme_fail(EFME_E_FORMAT, "%s: the file is empty", row->path);
   return efme_store_add(s, row);

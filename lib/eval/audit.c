@@ -175,7 +175,6 @@ static void json_folds(struct efme_json *j, const efme_evaluator *e) {
     efme_json_u64(j, "epochs", r->epochs);
     if (r->inner_uf1) efme_json_u64(j, "recipe", r->choice);
     if (r->inner_uf1) json_scores(j, r->inner_uf1, e->recipe_count);
-    efme_json_double(j, "seconds", r->seconds);
     if (!same_maker(&r->maker, &e->maker)) efme_json_maker(j, "maker", &r->maker);
     efme_json_close(j, '}');
   }
@@ -232,12 +231,6 @@ static efme_status write_audit(struct efme_result *r, const efme_evaluator *e) {
   return efme_result_keep(&r->audit_json, r, &t);
 }
 
-static double total_seconds(const efme_evaluator *e) {
-  double sum = 0.0;
-  for (uint32_t f = 0; f < e->plan->count; f++) sum += e->folds[f].seconds;
-  return sum;
-}
-
 static efme_status write_run(struct efme_result *r, const efme_evaluator *e) {
   struct efme_text t;
   struct efme_json j;
@@ -247,7 +240,6 @@ static efme_status write_run(struct efme_result *r, const efme_evaluator *e) {
   efme_status status = efme_json_recipes(&j, e);
   efme_json_model(&j, "start_weights", e->start);
   efme_json_maker(&j, "maker", &e->maker);
-  efme_json_double(&j, "fold_seconds", total_seconds(e));
   if (status == EFME_OK) status = efme_result_keep(&r->run_json, r, &t);
   else efme_text_free(&t);
   if (status) return status;

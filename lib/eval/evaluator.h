@@ -40,7 +40,6 @@ struct efme_fold_record {
   uint32_t epochs;
   uint32_t choice;   /* of the evaluator's recipes */
   double *inner_uf1; /* of each recipe; NULL where there is no choice */
-  double seconds;
   char *history; /* a line for each epoch, for readers of the file */
   struct efme_maker maker;
 };

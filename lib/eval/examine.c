@@ -257,7 +257,7 @@ static efme_status examine(struct examination *e, const efme_dataset *expected) 
   if (status == EFME_OK && expected) status = find_missing(e);
   if (status == EFME_OK) status = find_wrong_folds(r);
   if (status == EFME_OK) status = find_repeats(r);
-  for (size_t i = 0; i < e->count; i++) r->foreign.expected_counts[e->items[i].label]++;
+  for (size_t i = 0; status == EFME_OK && i < e->count; i++) r->foreign.expected_counts[e->items[i].label]++;
   for (size_t i = 0; status == EFME_OK && !expected && i < (size_t)r->classes * r->classes; i++)
     r->foreign.expected_counts[i / r->classes] += r->foreign.distinct[i];
   if (status == EFME_OK) status = efme_result_finish(r);

@@ -1,7 +1,6 @@
 /* One fold: train on training and validation samples from the start weights, then, and only then, read the test samples
  * and predict them. Nothing of the test part reaches the trainer before its last phase has ended. */
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "eval/evaluator.h"
@@ -63,16 +62,9 @@ static efme_status train(struct efme_fold_record *out, efme_evaluator *e, uint32
   return status;
 }
 
-static double seconds_now(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 efme_status efme_fold_train(struct efme_fold_record *out, efme_evaluator *e, uint32_t fold, uint32_t threads,
                             efme_train_progress_fn progress, void *user) {
   const char *name = e->plan->folds[fold].name;
-  double started = seconds_now();
   efme_dataset *training = NULL, *validation = NULL;
   efme_trainer *trainer = NULL;
   char *checkpoint = e->folder ? efme_fold_path(e, e->folder, fold, "checkpoint") : NULL;
@@ -90,7 +82,6 @@ efme_status efme_fold_train(struct efme_fold_record *out, efme_evaluator *e, uin
   efme_trainer_release(trainer);
   efme_dataset_release(validation);
   efme_dataset_release(training);
-  out->seconds = seconds_now() - started;
   if (status == EFME_OK && e->folder) status = efme_fold_write(e, fold, out);
   if (status == EFME_OK && checkpoint) unlink(checkpoint); /* the fold's file has taken its place */
   efme_mem_free(e->allocator, checkpoint);

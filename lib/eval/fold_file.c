@@ -3,7 +3,6 @@
  * to the same float without any reader's idea of a decimal point. */
 #include <cjson/cJSON.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "eval/evaluator.h"
 
@@ -91,7 +90,6 @@ static void json_choice(struct efme_json *j, const efme_evaluator *e, const stru
 
 static efme_status make_text(struct efme_text *t, const efme_evaluator *e, uint32_t fold, const struct efme_fold_record *r) {
   struct efme_json j;
-  char seconds[40];
   efme_json_init(&j, t);
   efme_json_open(&j, NULL, '{');
   efme_json_string(&j, "format", EFME_FOLD_FORMAT);
@@ -106,8 +104,6 @@ static efme_status make_text(struct efme_text *t, const efme_evaluator *e, uint3
   efme_json_hex(&j, "seed", r->seed);
   efme_json_u64(&j, "epochs", r->epochs);
   json_choice(&j, e, r);
-  efme_format_double(seconds, sizeof seconds, r->seconds, 17);
-  efme_json_string(&j, "seconds", seconds);
   efme_json_string(&j, "history_columns", "phase epoch loss accuracy validation_loss validation_uf1 validation_uar");
   json_lines(&j, "history", r->history);
   efme_status status = json_tested(&j, e, fold, r->probabilities);
@@ -271,7 +267,7 @@ static efme_status read_tested(const struct reader *in, float *out) {
 
 static efme_status read_record(const struct reader *in, struct efme_fold_record *r) {
   const efme_evaluator *e = in->e;
-  const char *format = string_of(in->root, "format"), *name = string_of(in->root, "fold"), *seconds = string_of(in->root, "seconds");
+  const char *format = string_of(in->root, "format"), *name = string_of(in->root, "fold");
   if (!format || strncmp(format, EFME_FOLD_FORMAT, 9)) return damaged(in, "not a fold's file");
   if (strcmp(format, EFME_FOLD_FORMAT))
     return efme_fail(EFME_E_UNSUPPORTED, "%s: format `%.40s`, this version reads " EFME_FOLD_FORMAT, in->path, format);
@@ -279,8 +275,7 @@ static efme_status read_record(const struct reader *in, struct efme_fold_record 
   if (status) return status;
   if (!name || strcmp(name, e->plan->folds[in->fold].name)) return efme_fail(EFME_E_MISMATCH, "%s: it holds another fold", in->path);
   if (!hex_of(in->root, "start_checksum", &r->start_checksum) || !hex_of(in->root, "end_checksum", &r->end_checksum) ||
-      !hex_of(in->root, "seed", &r->seed) || !u32_of(in->root, "epochs", &r->epochs) || !seconds ||
-      !efme_parse_double(seconds, strlen(seconds), &r->seconds))
+      !hex_of(in->root, "seed", &r->seed) || !u32_of(in->root, "epochs", &r->epochs))
     return damaged(in, "a field is missing");
   if (r->start_checksum != e->start_checksum)
     return efme_fail(EFME_E_MISMATCH, "%s: the fold started from weights %016llx, the run's are %016llx", in->path,
@@ -313,9 +308,9 @@ static efme_status read_file(struct reader *in, struct efme_fold_record *r) {
   efme_status status = efme_file_read(&data, &size, in->e->allocator, in->path, largest_file(in));
   if (status) return status;
   status = check_hash(in, (const char *)data, size);
-  cJSON *root = status ? NULL : cJSON_ParseWithLength((const char *)data, size);
+  cJSON *root = NULL;
+  if (status == EFME_OK && (status = efme_json_parse(&root, (const char *)data, size))) status = efme_fail_prefix(status, "%s", in->path);
   in->root = root;
-  if (status == EFME_OK && !root) status = damaged(in, "not JSON");
   if (status == EFME_OK) status = read_record(in, r);
   cJSON_Delete(root);
   efme_mem_free(in->e->allocator, data);
@@ -323,13 +318,13 @@ static efme_status read_file(struct reader *in, struct efme_fold_record *r) {
 }
 
 efme_status efme_fold_read(struct efme_fold_record *out, const efme_evaluator *e, const char *folder, uint32_t fold) {
-  struct stat st;
+  enum efme_file_kind there = EFME_NO_FILE;
   struct efme_fold_record r;
   memset(&r, 0, sizeof r);
   char *path = efme_fold_path(e, folder, fold, "json");
   if (!path) return EFME_E_NOMEM;
-  efme_status status = EFME_OK;
-  if (stat(path, &st)) status = efme_fail(EFME_E_NOT_FOUND, "%s: no such file", path);
+  efme_status status = efme_file_look(&there, path);
+  if (status == EFME_OK && !there) status = efme_fail(EFME_E_NOT_FOUND, "%s: no such file", path);
   struct reader in = {e, path, NULL, fold};
   if (status == EFME_OK) status = read_file(&in, &r);
   efme_mem_free(e->allocator, path);

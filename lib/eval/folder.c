@@ -5,11 +5,7 @@
  *   configurations.txt    appended to, never rewritten: a line for each configuration that has tested a fold here. How many
  *                         were tried is part of every audit, since the best of many is not a fair score */
 #include <cjson/cJSON.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "eval/evaluator.h"
 
@@ -19,11 +15,6 @@
 #define EFME_RUN_LIMIT(n) (12ull * (n) + (1ull << 20))
 #define EFME_TRIED_LIMIT (1ull << 20) /* bytes: more than ten thousand configurations */
 
-static int exists(const char *path) {
-  struct stat st;
-  return stat(path, &st) == 0;
-}
-
 /* ---- configurations ---- */
 
 static int is_tried(const efme_evaluator *e, uint64_t hash) {
@@ -32,10 +23,13 @@ static int is_tried(const efme_evaluator *e, uint64_t hash) {
   return 0;
 }
 
+static efme_status reserve_tried(efme_evaluator *e) {
+  return efme_mem_grow(e->allocator, (void **)&e->tried, &e->tried_capacity, e->tried_count + 1, sizeof *e->tried, "configurations tried");
+}
+
 static efme_status add_tried(efme_evaluator *e, uint64_t hash) {
   if (is_tried(e, hash)) return EFME_OK;
-  efme_status status =
-      efme_mem_grow(e->allocator, (void **)&e->tried, &e->tried_capacity, e->tried_count + 1, sizeof *e->tried, "configurations tried");
+  efme_status status = reserve_tried(e);
   if (status == EFME_OK) e->tried[e->tried_count++] = hash;
   return status;
 }
@@ -50,22 +44,15 @@ static int parse_hex(const char *s, uint64_t *out) {
   return 1;
 }
 
-static efme_status append_line(const char *path, const char *line) {
-  int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  size_t n = strlen(line);
-  int ok = fd >= 0 && write(fd, line, n) == (ssize_t)n; /* one write: lines of two processes do not mix */
-  int error = errno;
-  if (fd >= 0 && close(fd) && ok) ok = 0, error = errno;
-  return ok ? EFME_OK : efme_fail(EFME_E_IO, "%s: cannot append: %s", path, strerror(error));
-}
-
 static efme_status write_tried(efme_evaluator *e, uint64_t hash, const char *what) {
   char line[256];
   if (!e->folder || is_tried(e, hash)) return add_tried(e, hash);
+  efme_status status = reserve_tried(e); /* so that nothing can fail between the file and the list */
+  if (status) return status;
   char *path = efme_path_join(e->allocator, e->folder, "configurations.txt");
   if (!path) return EFME_E_NOMEM;
-  snprintf(line, sizeof line, "%016llx %.200s\n", (unsigned long long)hash, what);
-  efme_status status = append_line(path, line);
+  snprintf(line, sizeof line, "%016llx %.200s", (unsigned long long)hash, what);
+  status = efme_file_append_line(path, line);
   efme_mem_free(e->allocator, path);
   return status ? status : add_tried(e, hash);
 }
@@ -83,7 +70,9 @@ static efme_status read_tried(efme_evaluator *e, const char *folder, int own) {
   size_t size = 0;
   char *path = efme_path_join(e->allocator, folder, "configurations.txt");
   if (!path) return EFME_E_NOMEM;
-  efme_status status = exists(path) ? efme_file_read(&data, &size, e->allocator, path, EFME_TRIED_LIMIT) : EFME_OK;
+  enum efme_file_kind there = EFME_NO_FILE;
+  efme_status status = efme_file_look(&there, path);
+  if (status == EFME_OK && there) status = efme_file_read(&data, &size, e->allocator, path, EFME_TRIED_LIMIT);
   for (char *line = (char *)data; line && *line && status == EFME_OK;) {
     size_t n = strcspn(line, "\n");
     char *next = line + n + (line[n] == '\n');
@@ -123,13 +112,15 @@ static efme_status check_run(const efme_evaluator *e, const char *path) {
   size_t size = 0;
   efme_status status = efme_file_read(&data, &size, e->allocator, path, EFME_RUN_LIMIT(strlen(e->identity.lines)));
   if (status) return status;
-  cJSON *root = cJSON_ParseWithLength((const char *)data, size);
+  cJSON *root = NULL;
+  status = efme_json_parse(&root, (const char *)data, size);
+  if (status) status = efme_fail_prefix(status, "%s", path);
   const char *format = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "format"));
   const char *run = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "run"));
-  if (!format || !run) status = efme_fail(EFME_E_FORMAT, "%s: damaged: not a run's file", path);
-  else if (strcmp(format, EFME_RUN_FORMAT))
+  if (status == EFME_OK && (!format || !run)) status = efme_fail(EFME_E_FORMAT, "%s: damaged: not a run's file", path);
+  if (status == EFME_OK && strcmp(format, EFME_RUN_FORMAT))
     status = efme_fail(EFME_E_UNSUPPORTED, "%s: format `%.40s`, this version reads " EFME_RUN_FORMAT, path, format);
-  else status = efme_identity_compare(&e->identity, run, path);
+  if (status == EFME_OK) status = efme_identity_compare(&e->identity, run, path);
   cJSON_Delete(root);
   efme_mem_free(e->allocator, data);
   return status;
@@ -139,8 +130,10 @@ efme_status efme_folder_begin(efme_evaluator *e) {
   if (!e->folder || e->written) return EFME_OK;
   char *path = efme_path_join(e->allocator, e->folder, "run.json");
   if (!path) return EFME_E_NOMEM;
+  enum efme_file_kind there = EFME_NO_FILE;
   efme_status status = efme_dir_create(e->allocator, e->folder);
-  if (status == EFME_OK) status = exists(path) ? check_run(e, path) : write_run(e, path);
+  if (status == EFME_OK) status = efme_file_look(&there, path);
+  if (status == EFME_OK) status = there ? check_run(e, path) : write_run(e, path);
   efme_mem_free(e->allocator, path);
   e->written = status == EFME_OK;
   return status;
@@ -151,7 +144,9 @@ efme_status efme_folder_begin(efme_evaluator *e) {
 static efme_status check_folder(const efme_evaluator *e, const char *folder) {
   char *path = efme_path_join(e->allocator, folder, "run.json");
   if (!path) return EFME_E_NOMEM;
-  efme_status status = exists(path) ? check_run(e, path) : EFME_OK;
+  enum efme_file_kind there = EFME_NO_FILE;
+  efme_status status = efme_file_look(&there, path);
+  if (status == EFME_OK && there) status = check_run(e, path);
   efme_mem_free(e->allocator, path);
   return status;
 }

@@ -30,4 +30,9 @@ void efme_json_raw(struct efme_json *j, const char *name, const char *json);
 void efme_json_u64s(struct efme_json *j, const char *name, const uint64_t *values, size_t count);
 void efme_json_floats(struct efme_json *j, const char *name, const float *values, size_t count);
 
+/* ---- reading (json_parse.c) ---- */
+struct cJSON;
+/* NOMEM or FORMAT, without the file's name. */
+efme_status efme_json_parse(struct cJSON **out, const char *text, size_t size);
+
 #endif

@@ -19,6 +19,7 @@ struct job {
   png_structp png;
   png_infop info;
   struct efme_pixels px;
+  int exhausted; /* the allocator said no, whatever libpng makes of it */
   char text[160];
 };
 
@@ -39,7 +40,9 @@ static void on_read(png_structp png, png_bytep to, size_t n) {
 
 static png_voidp on_malloc(png_structp png, png_alloc_size_t n) {
   struct job *j = png_get_mem_ptr(png);
-  return efme_mem_alloc(j->allocator, n, "libpng");
+  void *p = efme_mem_alloc(j->allocator, n, "libpng");
+  if (!p) j->exhausted = 1;
+  return p;
 }
 
 static void on_free(png_structp png, png_voidp p) {
@@ -67,10 +70,11 @@ static void run(struct job *j, const struct efme_image_header *h) {
 
 static efme_status decode(struct job *j, const struct efme_image_header *h) {
   j->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, j, on_error, on_warning, j, on_malloc, on_free);
-  if (!j->png || !(j->info = png_create_info_struct(j->png))) return efme_fail(EFME_E_NOMEM, "PNG: libpng cannot start");
-  if (setjmp(png_jmpbuf(j->png))) return efme_fail(EFME_E_FORMAT, "PNG: %s", j->text);
+  if (j->png) j->info = png_create_info_struct(j->png);
+  if (!j->info) return j->exhausted ? EFME_E_NOMEM : efme_fail(EFME_E_INTERNAL, "PNG: libpng cannot start");
+  if (setjmp(png_jmpbuf(j->png))) return j->exhausted ? EFME_E_NOMEM : efme_fail(EFME_E_FORMAT, "PNG: %s", j->text);
   run(j, h);
-  return EFME_OK;
+  return EFME_OK; /* where exhausted, efme_mem_alloc has set the text */
 }
 
 efme_status efme_libpng_decode(struct efme_pixels *out, const struct efme_allocator *a, const struct efme_image_header *h,

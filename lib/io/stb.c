@@ -5,35 +5,56 @@
 
 #include "io/image.h"
 
+/* Stands before each block of stb_image's. */
+struct block {
+  struct block *next, *before;
+  size_t size;
+};
+#define HEAD 64 /* keeps alignment */
+
 /* Where stb_image's memory comes from during one call; stb_image's hooks carry no user pointer. */
 struct account {
   const struct efme_allocator *allocator;
   size_t used, limit;
-  int refused;
+  int refused, exhausted; /* by the limit; by the allocator. stb_image tells neither by its reason in every case */
+  struct block *blocks;
 };
 static _Thread_local struct account *account;
-
-#define HEAD 64 /* keeps alignment, holds the block's size */
 
 static void *stb_malloc(size_t size) {
   if (size > account->limit - account->used) {
     account->refused = 1;
     return NULL;
   }
-  uint8_t *p = efme_mem_calloc(account->allocator, 1, size + HEAD, "stb_image"); /* zeroed: damaged files then decode the same everywhere */
-  if (!p) return NULL;
-  memcpy(p, &size, sizeof size);
+  struct block *b = efme_mem_calloc(account->allocator, 1, size + HEAD, "stb_image"); /* zeroed: damaged files then decode the same everywhere */
+  if (!b) {
+    account->exhausted = 1;
+    return NULL;
+  }
+  b->size = size;
+  b->next = account->blocks;
+  if (b->next) b->next->before = b;
+  account->blocks = b;
   account->used += size;
-  return p + HEAD;
+  return (uint8_t *)b + HEAD;
 }
 
 static void stb_free(void *ptr) {
   if (!ptr) return;
-  uint8_t *p = (uint8_t *)ptr - HEAD;
-  size_t size;
-  memcpy(&size, p, sizeof size);
-  account->used -= size;
-  efme_mem_free(account->allocator, p);
+  struct block *b = (struct block *)(void *)((uint8_t *)ptr - HEAD);
+  if (b->next) b->next->before = b->before;
+  *(b->before ? &b->before->next : &account->blocks) = b->next;
+  account->used -= b->size;
+  efme_mem_free(account->allocator, b);
+}
+
+/* stb_image forgets some blocks where it fails. */
+static void free_forgotten(const void *kept) {
+  for (struct block *b = account->blocks, *next; b; b = next) {
+    uint8_t *ptr = (uint8_t *)b + HEAD;
+    next = b->next;
+    if (ptr != kept) stb_free(ptr);
+  }
 }
 
 static void *stb_realloc(void *ptr, size_t old, size_t size) {
@@ -88,16 +109,17 @@ efme_status efme_stb_decode(struct efme_pixels *out, const struct efme_allocator
     if (status) return status;
     data = reduced, size = n;
   }
-  struct account mine = {a, 0, memory_limit(h, size), 0};
+  struct account mine = {a, 0, memory_limit(h, size), 0, 0, NULL};
   account = &mine;
   int width = 0, height = 0, components = 0;
   stbi_uc *pixels = stbi_load_from_memory(data, (int)size, &width, &height, &components, (int)h->channels);
+  free_forgotten(pixels);
   account = NULL;
   efme_mem_free(a, reduced);
   if (!pixels) {
     if (mine.refused) return efme_fail(EFME_E_LIMIT, "decoding takes more memory than an image of %u x %u should", h->width, h->height);
+    if (mine.exhausted) return EFME_E_NOMEM; /* efme_mem_calloc has set the text */
     const char *reason = stbi_failure_reason();
-    if (reason && !strcmp(reason, "Out of memory")) return EFME_E_NOMEM; /* efme_mem_calloc has set the text */
     return efme_fail(EFME_E_FORMAT, "%s", reason ? reason : "damaged");
   }
   out->data = pixels;

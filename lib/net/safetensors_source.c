@@ -14,7 +14,7 @@ struct path_source {
 static efme_status read_path(void *buffer, uint64_t offset, size_t size, size_t *got, void *user) {
   const struct path_source *p = user;
   /* Offsets rise, but leave out what is not wanted. */
-  if (lseek(p->fd, (off_t)offset, SEEK_SET) < 0) return efme_fail(EFME_E_IO, "cannot go to byte %llu", (unsigned long long)offset);
+  if (lseek(p->fd, (off_t)offset, SEEK_SET) < 0) return efme_fail_errno(p->path, "move in it");
   return efme_file_read_some(p->fd, buffer, size, got, p->path);
 }
 

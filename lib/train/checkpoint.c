@@ -10,7 +10,6 @@
  * Little-endian machines only: another order is refused by the mark. Data order, augmentation and dropout are functions of
  * seed and position (Philox), so no generator state is kept; cached features are computed again. */
 #include <string.h>
-#include <unistd.h>
 
 #include "train/state.h"
 
@@ -266,8 +265,10 @@ efme_status efme_checkpoint_load(struct efme_trainer *t) {
   size_t size;
   struct part parts[PARTS] = {{0}};
   struct efme_position position = {0};
-  if (access(t->checkpoint, F_OK) != 0) return EFME_OK; /* a new run */
-  efme_status status = efme_file_read(&data, &size, t->allocator, t->checkpoint, CHECKPOINT_LIMIT);
+  enum efme_file_kind there = EFME_NO_FILE;
+  efme_status status = efme_file_look(&there, t->checkpoint);
+  if (!status && !there) return EFME_OK; /* a new run */
+  if (!status) status = efme_file_read(&data, &size, t->allocator, t->checkpoint, CHECKPOINT_LIMIT);
   if (status) return efme_fail_prefix(status, "checkpoint");
   status = parse(t, data, size, parts);
   if (!status) status = check_version(t, &parts[VERSION]);

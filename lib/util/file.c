@@ -1,9 +1,8 @@
-/* Files: whole reads with a limit, and writes that a reader never sees half done. Paths are opaque bytes. */
+/* Files: whole reads with a limit, lines added, directories. Paths are opaque bytes. Writing: atomic.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "util/util.h"
@@ -15,20 +14,31 @@ static const char *error_name(int e, char *buffer, size_t size) { return strerro
 static const char *error_name(int e, char *buffer, size_t size) { return strerror_r(e, buffer, size) ? "unknown error" : buffer; }
 #endif
 
-static efme_status fail_errno(const char *path, const char *verb) {
+efme_status efme_fail_errno(const char *path, const char *verb) {
   char buffer[128];
   int e = errno;
-  return efme_fail(EFME_E_IO, "%s: cannot %s: %s", path, verb, error_name(e, buffer, sizeof buffer));
+  return efme_fail(e == ENOMEM ? EFME_E_NOMEM : EFME_E_IO, "%s: cannot %s: %s", path, verb, error_name(e, buffer, sizeof buffer));
+}
+
+int efme_fd_open(const char *path, int flags) {
+  int fd;
+  do fd = open(path, flags | O_CLOEXEC | O_NOCTTY, 0666);
+  while (fd < 0 && errno == EINTR);
+  if (fd < 0 || fd > STDERR_FILENO) return fd;
+  /* One of the standard three, which is closed in this program: what it then prints would land in our file. */
+  int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), e = errno;
+  close(fd);
+  if (moved < 0 && (flags & O_EXCL)) unlink(path);
+  errno = e;
+  return moved;
 }
 
 /* O_NONBLOCK so that a pipe without a writer is refused instead of waited for; it means nothing for a regular file. */
 static efme_status open_regular(int *out, struct stat *st, const char *path) {
-  int fd;
-  do fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-  while (fd < 0 && errno == EINTR);
-  if (fd < 0) return fail_errno(path, "open");
+  int fd = efme_fd_open(path, O_RDONLY | O_NONBLOCK);
+  if (fd < 0) return efme_fail_errno(path, "open");
   efme_status status = EFME_OK;
-  if (fstat(fd, st)) status = fail_errno(path, "examine");
+  if (fstat(fd, st)) status = efme_fail_errno(path, "examine");
   else if (S_ISDIR(st->st_mode)) status = efme_fail(EFME_E_IO, "%s: is a directory", path);
   else if (!S_ISREG(st->st_mode)) status = efme_fail(EFME_E_IO, "%s: is not a regular file", path);
   if (status) close(fd);
@@ -47,7 +57,7 @@ efme_status efme_file_read_some(int fd, void *buffer, size_t capacity, size_t *n
   ssize_t got;
   do got = read(fd, buffer, EFME_MIN(capacity, (size_t)1 << 30));
   while (got < 0 && errno == EINTR);
-  if (got < 0) return fail_errno(path, "read");
+  if (got < 0) return efme_fail_errno(path, "read");
   *n = (size_t)got;
   return EFME_OK;
 }
@@ -65,7 +75,7 @@ static efme_status read_all(int fd, void **data, size_t *capacity, size_t *size,
     if (status) return status;
     ssize_t n = read(fd, (char *)*data + *size, EFME_MIN(*capacity - *size - 1, (size_t)1 << 30));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail_errno(path, "read");
+    if (n < 0) return efme_fail_errno(path, "read");
     if (n == 0) return EFME_OK;
     *size += (size_t)n;
   }
@@ -94,133 +104,51 @@ efme_status efme_file_read(uint8_t **data, size_t *size, const struct efme_alloc
   return EFME_OK;
 }
 
-/* Length of the part of path up to and with its last slash. */
-static size_t dir_length(const char *path) {
-  const char *slash = strrchr(path, '/');
-  return slash ? (size_t)(slash - path) + 1 : 0;
-}
-
-/* Creates the temporary file with the mode that the process's umask gives, which mkostemp would not. A name of its own,
- * not the target's with a suffix: that could be longer than the file system allows. */
-static int create_temporary(char *path, size_t size, size_t dir) {
-  for (unsigned attempt = 0; attempt < 1000; attempt++) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    snprintf(path + dir, size - dir, ".efme-%ld-%lx-%lx-%x.tmp", (long)getpid(), (long)now.tv_nsec, (long)((uintptr_t)&now >> 4 & 0xffffff),
-             attempt);
-    int fd;
-    do fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
-    while (fd < 0 && errno == EINTR);
-    if (fd >= 0 || errno != EEXIST) return fd;
+efme_status efme_file_append_line(const char *path, const char *line) {
+  char text[512];
+  int fd = efme_fd_open(path, O_RDWR | O_CREAT | O_APPEND);
+  if (fd < 0) return efme_fail_errno(path, "append");
+  /* What a full disk or a kill has left of a line stays a line of its own. */
+  char last = '\n';
+  off_t size = lseek(fd, 0, SEEK_END);
+  efme_status status = EFME_OK;
+  ssize_t n = 0;
+  if (size > 0) {
+    do n = pread(fd, &last, 1, size - 1);
+    while (n < 0 && errno == EINTR);
   }
-  return -1;
-}
-
-efme_status efme_atomic_open(struct efme_atomic_file *f, const struct efme_allocator *a, const char *path) {
-  memset(f, 0, sizeof *f);
-  f->allocator = a;
-  f->fd = -1;
-  struct stat st;
-  if (!*path) return f->status = efme_fail(EFME_E_IO, "an empty path cannot be written");
-  if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-    return f->status =
-               efme_fail(EFME_E_IO, "%s: cannot be written: %s", path, S_ISDIR(st.st_mode) ? "is a directory" : "is not a regular file");
-  size_t dir = dir_length(path), size = dir + 96;
-  char *temporary = efme_mem_alloc(a, size, "a path");
-  f->path = efme_mem_strdup(a, path);
-  if (!temporary || !f->path) {
-    efme_mem_free(a, temporary);
-    efme_mem_free(a, f->path);
-    f->path = NULL;
-    return f->status = EFME_E_NOMEM;
+  if (size < 0 || n < 0) status = efme_fail_errno(path, "append");
+  size_t length = (size_t)snprintf(text, sizeof text, "%s%s\n", last == '\n' ? "" : "\n", line);
+  if (!status && length >= sizeof text) status = efme_fail(EFME_E_LIMIT, "%s: a line of %zu bytes", path, length);
+  for (size_t at = 0; !status && at < length;) { /* one write, as a rule: lines of two processes do not mix */
+    n = write(fd, text + at, length - at);
+    if (n > 0) at += (size_t)n;
+    else if (n == 0 || errno != EINTR) status = efme_fail_errno(path, "append");
   }
-  memcpy(temporary, path, dir);
-  f->fd = create_temporary(temporary, size, dir);
-  if (f->fd < 0) {
-    f->status = fail_errno(path, "create a file beside it");
-    efme_mem_free(a, temporary);
-    efme_mem_free(a, f->path);
-    f->path = NULL;
-    return f->status;
-  }
-  f->temporary = temporary;
-  return EFME_OK;
-}
-
-efme_status efme_atomic_write(struct efme_atomic_file *f, const void *data, size_t size) {
-  const char *p = data;
-  while (!f->status && size) {
-    ssize_t n = write(f->fd, p, EFME_MIN(size, (size_t)1 << 30));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) {
-      f->status = fail_errno(f->path, "write");
-      break;
-    }
-    p += n;
-    size -= (size_t)n;
-  }
-  return f->status;
-}
-
-/* The new name survives a power cut only when the directory is on disk too; where that cannot be asked for, so be it. */
-static void sync_directory(struct efme_atomic_file *f) {
-  size_t dir = dir_length(f->temporary);
-  f->temporary[dir] = '\0';
-  int fd = open(dir ? f->temporary : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
-  (void)fsync(fd);
   close(fd);
-}
-
-efme_status efme_atomic_commit(struct efme_atomic_file *f) {
-  int synced = -1;
-  if (!f->status) {
-    do synced = fsync(f->fd);
-    while (synced < 0 && errno == EINTR);
-    if (synced < 0) f->status = fail_errno(f->path, "write to disk");
-  }
-  if (!f->status && rename(f->temporary, f->path)) f->status = fail_errno(f->path, "put the new file in place");
-  efme_status status = f->status;
-  if (!status) {
-    close(f->fd);
-    sync_directory(f);
-    efme_mem_free(f->allocator, f->temporary);
-    f->temporary = NULL;
-  }
-  efme_atomic_abort(f);
   return status;
 }
 
-void efme_atomic_abort(struct efme_atomic_file *f) {
-  if (f->temporary) {
-    close(f->fd);
-    unlink(f->temporary);
-    efme_mem_free(f->allocator, f->temporary);
+efme_status efme_file_look(enum efme_file_kind *out, const char *path) {
+  struct stat st;
+  if (stat(path, &st)) {
+    if (errno != ENOENT && errno != ENOTDIR) return efme_fail_errno(path, "look for it");
+    *out = EFME_NO_FILE;
+  } else {
+    *out = S_ISREG(st.st_mode) ? EFME_REGULAR_FILE : S_ISDIR(st.st_mode) ? EFME_FOLDER : EFME_OTHER_FILE;
   }
-  if (f->path) efme_mem_free(f->allocator, f->path);
-  efme_status status = f->status;
-  memset(f, 0, sizeof *f);
-  f->status = status ? status : EFME_E_STATE; /* nothing can be written to it any more */
-}
-
-efme_status efme_file_write(const struct efme_allocator *a, const char *path, const void *data, size_t size) {
-  struct efme_atomic_file f;
-  efme_status status = efme_atomic_open(&f, a, path);
-  if (status) return status;
-  efme_atomic_write(&f, data, size);
-  return efme_atomic_commit(&f);
+  return EFME_OK;
 }
 
 static efme_status create_one(const char *path) {
-  struct stat st;
   if (mkdir(path, 0777) == 0) return EFME_OK;
   int e = errno;
-  if (stat(path, &st) == 0) {
-    if (S_ISDIR(st.st_mode)) return EFME_OK;
-    return efme_fail(EFME_E_IO, "%s: exists and is not a directory", path);
-  }
+  enum efme_file_kind kind;
+  efme_status status = efme_file_look(&kind, path); /* also where nothing may be made beside a folder that is there */
+  if (status || kind == EFME_FOLDER) return status;
+  if (kind != EFME_NO_FILE) return efme_fail(EFME_E_IO, "%s: exists and is not a directory", path);
   errno = e;
-  return fail_errno(path, "create the directory");
+  return efme_fail_errno(path, "create the directory");
 }
 
 efme_status efme_dir_create(const struct efme_allocator *a, const char *path) {

@@ -79,7 +79,11 @@ size_t efme_format_double(char *buffer, size_t size, double v, int digits);
 /* The same for "%.{decimals}f". */
 size_t efme_format_fixed(char *buffer, size_t size, double v, int decimals);
 
-/* ---- files (file.c); opened O_CLOEXEC, EINTR repeated, a directory or pipe refused by name ---- */
+/* ---- files (file.c, atomic.c); opened O_CLOEXEC, EINTR repeated, a directory or pipe refused by name ---- */
+/* open() with these flags and O_CLOEXEC; never gives one of the standard descriptors 0 to 2. -1 and errno on failure. */
+int efme_fd_open(const char *path, int flags);
+/* IO, or NOMEM where errno says so: "PATH: cannot VERB: " and the reason. */
+efme_status efme_fail_errno(const char *path, const char *verb);
 /* Whole file, NUL put behind it. limit in bytes: beyond it EFME_E_LIMIT. Errors name path. */
 efme_status efme_file_read(uint8_t **data, size_t *size, const struct efme_allocator *a, const char *path, uint64_t limit);
 /* For reading piece by piece: a regular file's descriptor (close() it) and size; then up to `capacity` bytes, *n = 0 at the end. */
@@ -89,7 +93,7 @@ efme_status efme_file_read_some(int fd, void *buffer, size_t capacity, size_t *n
 struct efme_atomic_file {
   const struct efme_allocator *allocator;
   char *path, *temporary;
-  int fd;
+  int fd, named; /* named: temporary stands in its directory */
   efme_status status; /* first failure sticks */
 };
 efme_status efme_atomic_open(struct efme_atomic_file *f, const struct efme_allocator *a, const char *path);
@@ -97,6 +101,11 @@ efme_status efme_atomic_write(struct efme_atomic_file *f, const void *data, size
 efme_status efme_atomic_commit(struct efme_atomic_file *f); /* on failure the temporary file is gone */
 void efme_atomic_abort(struct efme_atomic_file *f);         /* safe after commit and on a zeroed struct */
 efme_status efme_file_write(const struct efme_allocator *a, const char *path, const void *data, size_t size); /* all of it, atomically */
+/* line and a line end, added in one write; the file is made where there is none. Lines of at most 500 bytes. */
+efme_status efme_file_append_line(const char *path, const char *line);
+/* What has this name, links followed. What cannot be found out is an error: it may be there. */
+enum efme_file_kind { EFME_NO_FILE = 0, EFME_REGULAR_FILE, EFME_FOLDER, EFME_OTHER_FILE };
+efme_status efme_file_look(enum efme_file_kind *out, const char *path);
 efme_status efme_dir_create(const struct efme_allocator *a, const char *path); /* like mkdir -p; an existing one is fine */
 /* "dir/name" */
 char *efme_path_join(const struct efme_allocator *a, const char *dir, const char *name);

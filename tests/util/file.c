@@ -1,7 +1,9 @@
 /* Whole reads, atomic writes, directories: each failure says which path and why, and leaves nothing behind. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "test.h"
 #include "util/util.h"
@@ -137,6 +139,80 @@ START_TEST(write_errors) {
 }
 END_TEST
 
+/* A program without standard output: what it prints must not land in the file. */
+START_TEST(closed_descriptors) {
+  fflush(stdout);
+  int saved = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10), read_fd = -1;
+  uint64_t size;
+  struct efme_atomic_file f;
+  close(STDOUT_FILENO);
+  efme_status written = efme_atomic_open(&f, libc_memory, at("f"));
+  int fd = f.fd;
+  if (!written) efme_atomic_write(&f, "x", 1), written = efme_atomic_commit(&f);
+  efme_status opened = efme_file_open(&read_fd, &size, at("f"));
+  int still_closed = fcntl(STDOUT_FILENO, F_GETFD) < 0;
+  dup2(saved, STDOUT_FILENO);
+  close(saved);
+  if (read_fd > STDERR_FILENO) close(read_fd);
+  ck_assert(written == EFME_OK && opened == EFME_OK);
+  ck_assert_int_gt(fd, STDERR_FILENO);
+  ck_assert_int_gt(read_fd, STDERR_FILENO);
+  ck_assert(still_closed);
+}
+END_TEST
+
+/* Killed while it writes, a process leaves nothing where files can be without a name. */
+START_TEST(killed_while_writing) {
+  int probe = open(root, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+  if (probe >= 0) close(probe);
+  pid_t child = fork();
+  ck_assert_int_ge(child, 0);
+  if (!child) {
+    struct efme_atomic_file f;
+    if (!efme_atomic_open(&f, libc_memory, at("f"))) efme_atomic_write(&f, "half", 4);
+    kill(getpid(), SIGKILL);
+  }
+  int how;
+  ck_assert_int_eq(waitpid(child, &how, 0), child);
+  ck_assert(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
+  if (probe < 0) printf("SKIP: %s cannot hold files without a name\n", root), test_skips++;
+  else ck_assert_int_eq(entries(root), 0);
+}
+END_TEST
+
+/* A line goes behind the others, also behind half a one. */
+START_TEST(lines) {
+  uint8_t *data;
+  size_t size;
+  ck_assert_int_eq(efme_file_append_line(at("lines"), "one"), EFME_OK);
+  FILE *f = fopen(at("lines"), "a");
+  ck_assert_ptr_nonnull(f);
+  fputs("tw", f);
+  fclose(f);
+  ck_assert_int_eq(efme_file_append_line(at("lines"), "three"), EFME_OK);
+  ck_assert_int_eq(efme_file_read(&data, &size, libc_memory, at("lines"), 100), EFME_OK);
+  ck_assert_str_eq((char *)data, "one\ntw\nthree\n");
+  efme_mem_free(libc_memory, data);
+  ck_assert_int_eq(efme_file_append_line(root, "x"), EFME_E_IO);
+  ck_assert_ptr_nonnull(strstr(efme_last_error(), root));
+}
+END_TEST
+
+/* What cannot be found out is not taken for absent. */
+START_TEST(kinds) {
+  enum efme_file_kind kind = EFME_OTHER_FILE;
+  ck_assert_int_eq(efme_file_write(libc_memory, at("f"), "x", 1), EFME_OK);
+  ck_assert(efme_file_look(&kind, at("absent")) == EFME_OK && kind == EFME_NO_FILE);
+  ck_assert(efme_file_look(&kind, at("f/below")) == EFME_OK && kind == EFME_NO_FILE);
+  ck_assert(efme_file_look(&kind, at("f")) == EFME_OK && kind == EFME_REGULAR_FILE);
+  ck_assert(efme_file_look(&kind, root) == EFME_OK && kind == EFME_FOLDER);
+  ck_assert(efme_file_look(&kind, "/dev/null") == EFME_OK && kind == EFME_OTHER_FILE);
+  ck_assert_int_eq(symlink("loop", at("loop")), 0);
+  ck_assert_int_eq(efme_file_look(&kind, at("loop")), EFME_E_IO);
+  ck_assert_ptr_nonnull(strstr(efme_last_error(), "loop"));
+}
+END_TEST
+
 START_TEST(long_name) { /* the temporary's name does not grow with it */
   char name[256];
   memset(name, 'n', 255);
@@ -185,6 +261,10 @@ int main(void) {
   tcase_add_test(t, file_of_unknown_size);
   tcase_add_test(t, old_file_until_commit);
   tcase_add_test(t, write_errors);
+  tcase_add_test(t, closed_descriptors);
+  tcase_add_test(t, killed_while_writing);
+  tcase_add_test(t, lines);
+  tcase_add_test(t, kinds);
   tcase_add_test(t, long_name);
   tcase_add_test(t, relative_path);
   tcase_add_test(t, directories);
