@@ -1,8 +1,9 @@
-/* The context: refused options, the host's allocator and log, references. */
+/* The context: refused options, the host's log, references. */
 #include <pthread.h>
 
 #include "backend/context.h"
 #include "efme/context.h"
+#include "heap.h"
 #include "test.h"
 
 static void refuse(efme_context_options o, const char *what) {
@@ -12,19 +13,6 @@ static void refuse(efme_context_options o, const char *what) {
   ck_assert_msg(strstr(efme_last_error(), what) != NULL, "%s", efme_last_error());
 }
 
-static void *some_alloc(size_t size, size_t alignment, void *user) {
-  int *state = user; /* live blocks, and how many more are granted */
-  void *p;
-  if (state[1]-- <= 0 || posix_memalign(&p, alignment, size)) return NULL;
-  __atomic_add_fetch(&state[0], 1, __ATOMIC_RELAXED);
-  return p;
-}
-
-static void some_free(void *p, void *user) {
-  __atomic_sub_fetch((int *)user, 1, __ATOMIC_RELAXED);
-  free(p);
-}
-
 START_TEST(wrong_options) {
   const efme_context_options good = EFME_CONTEXT_OPTIONS_INIT;
   efme_context_options o = good;
@@ -32,8 +20,8 @@ START_TEST(wrong_options) {
   o = good, o.cpu_level = 4, refuse(o, "cpu_level is 4");
   o = good, o.log_level = 5, refuse(o, "log_level is 5");
   o = good, o.reserved = 1, refuse(o, "reserved");
-  o = good, o.alloc = some_alloc, refuse(o, "alloc and free");
-  o = good, o.free = some_free, refuse(o, "alloc and free");
+  o = good, o.alloc = heap_alloc, refuse(o, "alloc and free");
+  o = good, o.free = heap_free, refuse(o, "alloc and free");
   o = good, o.struct_size = 3, refuse(o, "struct_size 3");
   struct {
     efme_context_options o;
@@ -78,30 +66,6 @@ START_TEST(chosen_threads_and_level) {
     ck_assert_uint_eq(efme_context_threads(context), n);
     ck_assert_uint_eq(efme_context_cpu_level(context), EFME_CPU_BASELINE);
     efme_context_release(context);
-  }
-}
-END_TEST
-
-/* Every allocation may be the one that fails; nothing stays behind. */
-START_TEST(host_memory) {
-  for (int granted = 0;; granted++) {
-    int state[2] = {0, granted};
-    efme_context_options o = EFME_CONTEXT_OPTIONS_INIT;
-    o.backend = "cpu";
-    o.threads = 2;
-    o.alloc = some_alloc, o.free = some_free, o.alloc_user = state;
-    efme_context *context = NULL;
-    efme_status status = efme_context_create(&context, &o);
-    if (status == EFME_OK) {
-      ck_assert_int_gt(state[0], 0);
-      efme_context_release(context);
-    } else {
-      ck_assert_int_eq(status, EFME_E_NOMEM);
-      ck_assert_ptr_null(context);
-    }
-    ck_assert_int_eq(state[0], 0);
-    if (status == EFME_OK) break;
-    ck_assert_int_lt(granted, 200);
   }
 }
 END_TEST
@@ -161,7 +125,6 @@ int main(void) {
   tcase_add_test(t, wrong_options);
   tcase_add_test(t, references);
   tcase_add_test(t, chosen_threads_and_level);
-  tcase_add_test(t, host_memory);
   tcase_add_test(t, log_lines);
   return test_run(suite);
 }

@@ -1,4 +1,4 @@
-/* Shared by the image tests: a context whose memory is counted and can be made to fail, and a writer of small PNGs. */
+/* Shared by the image tests: a context whose memory is counted and can be refused, and a writer of small PNGs. */
 #ifndef EFME_IO_TEST_H
 #define EFME_IO_TEST_H
 
@@ -6,44 +6,15 @@
 #include <time.h>
 
 #include "efme/image.h"
+#include "heap.h"
 #include "test.h"
 #include "util/util.h"
 
-/* ---- memory that is counted; single-threaded tests only ---- */
-static struct {
-  size_t live, peak;
-  long calls, fail_at;
-} test_memory; /* fail_at: number of the call that gets NULL, 0 none */
-
-static void *test_alloc(size_t size, size_t alignment, void *user) {
-  (void)user;
-  if (++test_memory.calls == test_memory.fail_at) return NULL;
-  size_t head = alignment < 64 ? 64 : alignment; /* size and head stand right before the block */
-  char *p;
-  if (posix_memalign((void **)&p, head, size + head)) return NULL;
-  memcpy(p + head - 8, &size, 8);
-  memcpy(p + head - 16, &head, 8);
-  test_memory.live += size;
-  if (test_memory.live > test_memory.peak) test_memory.peak = test_memory.live;
-  return p + head;
-}
-
-static void test_free(void *ptr, void *user) {
-  (void)user;
-  size_t size, head;
-  char *p = ptr;
-  memcpy(&size, p - 8, 8);
-  memcpy(&head, p - 16, 8);
-  test_memory.live -= size;
-  free(p - head);
-}
+static struct heap test_heap;
 
 static efme_context *test_context(void) {
-  efme_context_options o = EFME_CONTEXT_OPTIONS_INIT;
-  o.backend = "cpu", o.threads = 1;
-  o.alloc = test_alloc, o.free = test_free;
   efme_context *c = NULL;
-  if (efme_context_create(&c, &o)) fprintf(stderr, "no context: %s\n", efme_last_error()), exit(EXIT_FAILURE);
+  if (heap_context(&c, &test_heap, 1)) fprintf(stderr, "no context: %s\n", efme_last_error()), exit(EXIT_FAILURE);
   return c;
 }
 

@@ -69,15 +69,15 @@ static void try_file(const char *path) {
   size_t size;
   assert_ok(efme_file_read(&data, &size, &efme_allocator_libc, path, EFME_IMAGE_MAX_FILE));
   int passes = efme_image_inspect(&h, data, size, path, EFME_IMAGE_MAX_PIXELS) == EFME_OK;
-  size_t pixels = passes ? (size_t)h.width * h.height : 0, bound = 48 * pixels + 8 * size + (8u << 20), before = test_memory.live;
-  test_memory.peak = test_memory.live;
+  size_t pixels = passes ? (size_t)h.width * h.height : 0, bound = 48 * pixels + 8 * size + (8u << 20), before = (size_t)test_heap.bytes;
+  test_heap.peak = test_heap.bytes;
   double start = cpu_seconds();
   limit_memory(bound + (8u << 20));
   efme_status status = efme_image_load(&image, context, path, NULL);
   limit_memory(0);
   double seconds = cpu_seconds() - start;
   ck_assert_msg(seconds < 2, "%s took %.1f s", path, seconds);
-  ck_assert_msg(test_memory.peak - before < bound, "%s: %zu bytes for %zu pixels", path, test_memory.peak - before, pixels);
+  ck_assert_msg((size_t)test_heap.peak - before < bound, "%s: %zu bytes for %zu pixels", path, (size_t)test_heap.peak - before, pixels);
   files++;
   if (status == EFME_OK) {
     ck_assert(passes);
@@ -92,7 +92,7 @@ static void try_file(const char *path) {
     ck_assert_msg(status == EFME_E_FORMAT || status == EFME_E_UNSUPPORTED || status == EFME_E_LIMIT, "%s: %s", path, efme_last_error());
     ck_assert_msg(strstr(efme_last_error(), path) != NULL, "\"%s\" does not name %s", efme_last_error(), path);
   }
-  ck_assert_uint_eq(test_memory.live, before);
+  ck_assert_uint_eq((size_t)test_heap.bytes, before);
   efme_mem_free(&efme_allocator_libc, data);
 }
 

@@ -1,9 +1,9 @@
 /* Executions: heads on cached features, evaluation, every switch of training against the double-precision twin, borrowing, bounds; nothing
  * is allocated once planned, and any allocation may fail. */
+#include "heap.h"
 #include "net/feed.h"
 
 #include <math.h>
-#include <stdatomic.h>
 
 /* Features computed once, then the head on them, are the bits of the whole network with a frozen trunk. */
 START_TEST(test_head_from_features) {
@@ -142,20 +142,12 @@ END_TEST
 
 /* ---- allocation ---- */
 
-static atomic_long allocations;
-
-static void *count_alloc(size_t size, size_t alignment, void *user) {
-  (void)user;
-  atomic_fetch_add(&allocations, 1);
-  return aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
-}
-static void count_free(void *p, void *user) { (void)user, free(p); }
-
 START_TEST(test_no_allocation) {
+  struct heap heap = {0};
   struct efme_backend b;
   struct efme_backend_host host = {
-      .size = sizeof host, .abi = EFME_BACKEND_ABI, .threads = 1 + (uint32_t)_i, .alloc = count_alloc, .free = count_free};
-  struct efme_allocator a = {count_alloc, count_free, NULL};
+      .size = sizeof host, .abi = EFME_BACKEND_ABI, .threads = 1 + (uint32_t)_i, .alloc = heap_alloc, .free = heap_free, .alloc_user = &heap};
+  struct efme_allocator a = {heap_alloc, heap_free, &heap};
   char fallback[256];
   ck_assert_msg(efme_backend_open(&b, "cpu", &host, fallback) == EFME_OK, "%s", efme_last_error());
   struct efme_arch arch = rig_arch(3, 0, 3, 48, 41);
@@ -167,7 +159,7 @@ START_TEST(test_no_allocation) {
     memset(&r, 0, sizeof r);
     ck_assert_int_eq(efme_plan_create(&r.plan, &a, &b, &arch, &modes[m]), EFME_OK);
     ck_assert_int_eq(efme_exec_create(&r.exec, &a, &b, r.plan, 0, NULL), EFME_OK);
-    long before = atomic_load(&allocations);
+    long before = atomic_load(&heap.calls);
     ck_assert_int_gt(before, 0);
     rig_weights(&r, w);
     feed_inputs(&r, 5);
@@ -176,7 +168,7 @@ START_TEST(test_no_allocation) {
     struct efme_step s = feed_step(0);
     rig_step(&r, &s);
     rig_prepare(&r);
-    ck_assert_int_eq(atomic_load(&allocations), before);
+    ck_assert_int_eq(atomic_load(&heap.calls), before);
     rig_close(&r);
   }
   free(w);
@@ -184,44 +176,37 @@ START_TEST(test_no_allocation) {
 }
 END_TEST
 
-/* Every allocation of an execution may fail, and leaves nothing behind. */
-struct failing {
-  int left, live;
+struct exec_job {
+  const struct efme_allocator *a;
+  struct efme_backend *b;
+  const struct efme_plan *plan;
 };
-static void *failing_alloc(size_t size, size_t alignment, void *user) {
-  struct failing *f = user;
-  if (f->left-- <= 0) return NULL;
-  f->live++;
-  return aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+
+static efme_status make_exec(void *user) {
+  const struct exec_job *j = user;
+  struct efme_exec *e = NULL;
+  efme_status status = efme_exec_create(&e, j->a, j->b, j->plan, 0, NULL);
+  efme_exec_free(e);
+  return status;
 }
-static void failing_free(void *p, void *user) { ((struct failing *)user)->live--, free(p); }
 
 START_TEST(test_out_of_memory) {
-  struct failing f = {1000, 0};
+  struct heap heap = {0};
   struct efme_backend b;
   struct efme_backend_host host = {
-      .size = sizeof host, .abi = EFME_BACKEND_ABI, .threads = 1, .alloc = failing_alloc, .free = failing_free, .alloc_user = &f};
-  struct efme_allocator a = {failing_alloc, failing_free, &f};
+      .size = sizeof host, .abi = EFME_BACKEND_ABI, .threads = 1, .alloc = heap_alloc, .free = heap_free, .alloc_user = &heap};
+  struct efme_allocator a = {heap_alloc, heap_free, &heap};
   char fallback[256];
   ck_assert_int_eq(efme_backend_open(&b, "cpu", &host, fallback), EFME_OK);
   struct efme_arch arch = rig_arch(2, 0, 3, 48, 48);
   struct efme_plan_options o = feed_everything(3);
   struct efme_plan *plan = NULL;
   ck_assert_int_eq(efme_plan_create(&plan, &a, &b, &arch, &o), EFME_OK);
-  int live = f.live, n = 0;
-  for (efme_status status = EFME_E_NOMEM; status != EFME_OK; n++) {
-    struct efme_exec *e = NULL;
-    f.left = n;
-    status = efme_exec_create(&e, &a, &b, plan, 0, NULL);
-    ck_assert_msg(status == EFME_OK || status == EFME_E_NOMEM, "%s", efme_last_error());
-    efme_exec_free(e);
-    ck_assert_int_eq(f.live, live);
-    ck_assert_int_lt(n, 200);
-  }
-  ck_assert_int_gt(n, 8);
+  struct exec_job job = {&a, &b, plan};
+  ck_assert_int_gt(heap_exhaust(&heap, make_exec, &job), 7);
   efme_plan_free(plan);
   efme_backend_close(&b);
-  ck_assert_int_eq(f.live, 0);
+  ck_assert_int_eq(heap.live, 0);
 }
 END_TEST
 

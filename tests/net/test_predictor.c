@@ -1,27 +1,18 @@
 /* Predictors through the public API: results, batches, taps, whole images, many threads on one model, memory, errors. */
 #include <math.h>
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "efme/dataset.h"
 #include "efme/predictor.h"
+#include "heap.h"
 #include "net/rig.h"
 #include "net/model.h"
 
-static atomic_long allocations, live, bytes_asked;
-
-static void *count_alloc(size_t size, size_t alignment, void *user) {
-  (void)user;
-  atomic_fetch_add(&allocations, 1), atomic_fetch_add(&live, 1), atomic_fetch_add(&bytes_asked, (long)size);
-  return aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
-}
-static void count_free(void *p, void *user) { (void)user, atomic_fetch_sub(&live, 1), free(p); }
+static struct heap heap;
 
 static efme_context *make_context(uint32_t threads) {
-  efme_context_options o = EFME_CONTEXT_OPTIONS_INIT;
   efme_context *c = NULL;
-  o.threads = threads, o.backend = test_backend(), o.alloc = count_alloc, o.free = count_free;
-  ck_assert_msg(efme_context_create(&c, &o) == EFME_OK, "%s", efme_last_error());
+  ck_assert_msg(heap_context(&c, &heap, threads) == EFME_OK, "%s", efme_last_error());
   return c;
 }
 
@@ -83,7 +74,7 @@ START_TEST(test_results) {
   free(x);
   efme_model_release(m);
   efme_context_release(c);
-  ck_assert_int_eq(atomic_load(&live), 0);
+  ck_assert_int_eq(atomic_load(&heap.live), 0);
 }
 END_TEST
 
@@ -135,7 +126,7 @@ START_TEST(test_threads_share_model) {
   free(x);
   efme_context_release(c); /* any order */
   efme_model_release(m);
-  ck_assert_int_eq(atomic_load(&live), 0);
+  ck_assert_int_eq(atomic_load(&heap.live), 0);
 }
 END_TEST
 
@@ -146,9 +137,9 @@ START_TEST(test_shared_weights) {
   efme_predictor *p = make_predictor(m, 1, 0);
   struct efme_share *share = m->shares;
   ck_assert_ptr_nonnull(share);
-  long before = atomic_load(&bytes_asked);
+  long before = atomic_load(&heap.bytes);
   efme_predictor *q = make_predictor(m, 1, 0);
-  long second = atomic_load(&bytes_asked) - before;
+  long second = atomic_load(&heap.bytes) - before;
   ck_assert_ptr_eq(m->shares, share);
   ck_assert_int_lt(second, 3000000); /* weights alone are 3.5 MB */
   float v[3] = {1, 2, 3};
@@ -176,7 +167,7 @@ START_TEST(test_shared_weights) {
   efme_model_release(m);
   efme_context_release(c);
   free(x);
-  ck_assert_int_eq(atomic_load(&live), 0);
+  ck_assert_int_eq(atomic_load(&heap.live), 0);
 }
 END_TEST
 
@@ -225,7 +216,7 @@ START_TEST(test_taps) {
   efme_model_release(m);
   efme_context_release(c);
   free(x);
-  ck_assert_int_eq(atomic_load(&live), 0);
+  ck_assert_int_eq(atomic_load(&heap.live), 0);
 }
 END_TEST
 
@@ -267,10 +258,10 @@ START_TEST(test_images) {
   efme_prediction r[N];
   float probs[N * 3];
   memset(r, 0x55, sizeof r);
-  long before = atomic_load(&allocations);
+  long before = atomic_load(&heap.calls);
   ck_assert_int_eq(efme_predictor_run_images(p, images, N, r, probs), EFME_OK);
   ck_assert_int_eq(efme_predictor_run_images(p, images, N, r, probs), EFME_OK);
-  ck_assert_int_eq(atomic_load(&allocations), before); /* resizing included */
+  ck_assert_int_eq(atomic_load(&heap.calls), before); /* resizing included */
   for (int i = 0; i < N; i++) {
     if (i == 2) {
       ck_assert_int_eq(r[i].status, EFME_E_ARGUMENT);
@@ -298,17 +289,17 @@ START_TEST(test_images) {
   efme_predictor_release(p);
   efme_model_release(m);
   efme_context_release(c);
-  ck_assert_int_eq(atomic_load(&live), 0);
+  ck_assert_int_eq(atomic_load(&heap.live), 0);
 }
 END_TEST
 
 /* ---- errors ---- */
 
 static void refused(efme_model *m, const efme_predictor_options *o, efme_status status, const char *word) {
-  efme_predictor *p = (efme_predictor *)&live;
+  efme_predictor *p = (efme_predictor *)&heap;
   ck_assert_int_eq(efme_predictor_create(&p, m, o), status);
   ck_assert_msg(strstr(efme_last_error(), word) != NULL, "\"%s\" does not say %s", efme_last_error(), word);
-  ck_assert_ptr_eq(p, (efme_predictor *)&live);
+  ck_assert_ptr_eq(p, (efme_predictor *)&heap);
   ck_assert_uint_eq(atomic_load(&m->users), 0);
 }
 
@@ -350,7 +341,7 @@ START_TEST(test_errors) {
   efme_predictor_release(p);
   efme_model_release(m);
   efme_context_release(c);
-  ck_assert_int_eq(atomic_load(&live), 0);
+  ck_assert_int_eq(atomic_load(&heap.live), 0);
 }
 END_TEST
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdint.h>
 
+#include "heap.h"
 #include "test.h"
 #include "util/util.h"
 
@@ -115,24 +116,6 @@ START_TEST(struct_store) {
 END_TEST
 
 /* ---- memory ---- */
-struct counter {
-  int live, calls, fail_at;
-};
-
-static void *counting_alloc(size_t size, size_t alignment, void *user) {
-  struct counter *c = user;
-  if (c->calls++ == c->fail_at) return NULL;
-  void *p;
-  if (posix_memalign(&p, alignment, size)) return NULL;
-  c->live++;
-  return p;
-}
-
-static void counting_free(void *p, void *user) {
-  ((struct counter *)user)->live--;
-  free(p);
-}
-
 START_TEST(memory) {
   const struct efme_allocator *a = &efme_allocator_libc;
   for (size_t size = 0; size < 200; size += 33) {
@@ -156,8 +139,8 @@ START_TEST(memory) {
 END_TEST
 
 START_TEST(memory_grows) {
-  struct counter c = {0, 0, 3};
-  struct efme_allocator a = {counting_alloc, counting_free, &c};
+  struct heap heap = {.refuse_from = 4, .refuse = 1}; /* the fourth allocation */
+  struct efme_allocator a = {heap_alloc, heap_free, &heap};
   int *items = NULL;
   size_t capacity = 0, n = 0;
   efme_status status = EFME_OK;
@@ -166,13 +149,13 @@ START_TEST(memory_grows) {
     if (status) break;
     items[n] = (int)n;
   }
-  ck_assert_int_eq(status, EFME_E_NOMEM); /* the fourth allocation */
+  ck_assert_int_eq(status, EFME_E_NOMEM);
   ck_assert_uint_eq(n, capacity);
   for (size_t i = 0; i < n; i++) ck_assert_int_eq(items[i], (int)i);
   ck_assert_int_eq(efme_mem_grow(&a, (void **)&items, &capacity, SIZE_MAX, sizeof *items, "items"), EFME_E_NOMEM);
-  ck_assert_int_eq(c.live, 1);
+  ck_assert_int_eq(heap.live, 1);
   efme_mem_free(&a, items);
-  ck_assert_int_eq(c.live, 0);
+  ck_assert_int_eq(heap.live, 0);
 }
 END_TEST
 
@@ -197,15 +180,15 @@ START_TEST(text_grows) {
 END_TEST
 
 START_TEST(text_failure_sticks) {
-  struct counter c = {0, 0, 2};
-  struct efme_allocator a = {counting_alloc, counting_free, &c};
+  struct heap heap = {.refuse_from = 3, .refuse = 1};
+  struct efme_allocator a = {heap_alloc, heap_free, &heap};
   struct efme_text t;
   efme_text_init(&t, &a);
   for (int i = 0; i < 1000; i++) efme_text_add(&t, "some text ");
   char *out = NULL;
   ck_assert_int_eq(efme_text_take(&t, &out, NULL), EFME_E_NOMEM);
   ck_assert_ptr_null(out);
-  ck_assert_int_eq(c.live, 0);
+  ck_assert_int_eq(heap.live, 0);
 }
 END_TEST
 

@@ -193,52 +193,6 @@ START_TEST(wrong_arguments) {
 }
 END_TEST
 
-/* Every allocation of a load may fail: an error, nothing left behind, and success in the end. */
-static long granted, live;
-static void *counted_alloc(size_t size, size_t alignment, void *user) {
-  (void)user;
-  void *p;
-  if (granted-- <= 0 || posix_memalign(&p, alignment, size)) return NULL;
-  live++;
-  return p;
-}
-static void counted_free(void *p, void *user) {
-  (void)user;
-  live--;
-  free(p);
-}
-
-START_TEST(memory_failures) {
-  efme_model *m = make_used_model(1);
-  ck_assert_int_eq(efme_model_save(m, at("m"), EFME_WEIGHTS_F32), EFME_OK);
-  efme_context_options co = EFME_CONTEXT_OPTIONS_INIT;
-  co.backend = "cpu", co.threads = 1, co.alloc = counted_alloc, co.free = counted_free;
-  granted = 1000;
-  efme_context *counted = NULL;
-  ck_assert_int_eq(efme_context_create(&counted, &co), EFME_OK);
-  long before = live;
-  efme_status status = EFME_E_NOMEM;
-  long n = 0;
-  for (; status; n++) {
-    efme_model *back = NULL;
-    granted = n;
-    status = efme_model_load(&back, counted, at("m"), NULL);
-    ck_assert(status == EFME_OK || status == EFME_E_NOMEM);
-    if (status == EFME_OK) {
-      granted = 0;
-      ck_assert_int_eq(efme_model_save(back, at("o"), EFME_WEIGHTS_F16), EFME_E_NOMEM);
-      efme_model_release(back);
-    }
-    ck_assert_int_eq(live, before);
-    ck_assert_int_lt(n, 200);
-  }
-  printf("a load allocates %ld times\n", n - 1);
-  efme_context_release(counted);
-  ck_assert_int_eq(live, 0);
-  efme_model_release(m);
-}
-END_TEST
-
 int main(void) {
   Suite *suite = suite_create("weights_native");
   TCase *t = tcase_create("all");
@@ -251,6 +205,5 @@ int main(void) {
   tcase_add_test(t, options);
   tcase_add_test(t, whole_b0);
   tcase_add_test(t, wrong_arguments);
-  tcase_add_test(t, memory_failures);
   return test_run(suite);
 }
