@@ -2,14 +2,13 @@
 #ifndef EFME_TEST_HEAP_H
 #define EFME_TEST_HEAP_H
 
+#include <malloc.h> /* malloc_usable_size */
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "test.h"
 
 #include "efme/context.h"
-
-size_t malloc_usable_size(void *p); /* of <malloc.h>, which tests/malloc.h would stand in for */
 
 /* tests/faults counts the C library's own allocations apart from these. */
 #ifndef HEAP_TAKE

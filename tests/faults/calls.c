@@ -40,7 +40,7 @@ enum { STREAM = 1, INTERRUPTIBLE = 2 }; /* kinds of calls: moves bytes; a signal
 /* What to do about this call: the fault, or -1 for nothing. */
 static int befalls(const char *name, int kind) {
   int fault = atomic_load(&armed) - 1;
-  if (fault < 0 || faults_paused) return -1;
+  if (fault < 0 || malloc_paused) return -1;
   if (fault == CALLS_INTERRUPTED && !(kind & INTERRUPTIBLE)) return -1;
   if (fault == CALLS_SHORT && !(kind & STREAM)) return -1;
   if (atomic_fetch_add(&calls, 1) + 1 != wanted) return -1;

@@ -22,9 +22,20 @@ static int nomem_or_other_way(efme_status status) {
 
 static const struct injector allocation = {"allocation refused", refuse_one, disarm, nomem, 0};
 static const struct injector memory_gone = {"no memory from allocation", refuse_rest, disarm, nomem, 0};
-static const struct injector libc_allocation = {"C library's allocation refused", libc_arm, libc_disarm, nomem_or_other_way, 1};
+static long malloc_disarm(void) {
+  long calls = malloc_calls();
+  malloc_refuse(0);
+  return calls;
+}
 
-static const struct injector thread = {"thread refused", threads_arm, libc_disarm, nomem_or_other_way, 0};
+static long threads_disarm(void) {
+  long calls = threads_calls();
+  threads_refuse(0);
+  return calls;
+}
+
+static const struct injector libc_allocation = {"C library's allocation refused", malloc_refuse, malloc_disarm, nomem_or_other_way, 1};
+static const struct injector thread = {"thread refused", threads_refuse, threads_disarm, nomem_or_other_way, 0};
 
 START_TEST(each_allocation) { faults_all(&allocation); }
 END_TEST
@@ -33,13 +44,13 @@ START_TEST(all_from_one_on) { faults_all(&memory_gone); }
 END_TEST
 
 START_TEST(each_of_the_c_library) {
-  if (libc_interposed()) faults_all(&libc_allocation);
+  if (malloc_interposed()) faults_all(&libc_allocation);
   else printf("SKIP: malloc cannot be interposed in this build\n"), test_skips++;
 }
 END_TEST
 
 START_TEST(each_thread) {
-  if (libc_interposed()) faults_all(&thread);
+  if (malloc_interposed()) faults_all(&thread);
 }
 END_TEST
 

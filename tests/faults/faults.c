@@ -6,7 +6,6 @@
 
 #include "util/util.h"
 
-int faults_paused;
 struct heap faults_heap;
 efme_context *faults_context;
 static char folder[64];
@@ -26,7 +25,7 @@ static void drop(const struct scenario *s) {
 
 /* Runs it with failure `number`; returns 0 once that was not reached. */
 static int one_failure(const struct scenario *s, const struct injector *in, long number, uint64_t expected) {
-  long live = atomic_load(&faults_heap.live), libc = libc_live();
+  long live = atomic_load(&faults_heap.live), libc = malloc_live();
   uint64_t hash = 0, again = 0;
   make(s);
   efme_fail(EFME_E_INTERNAL, "%s", untold);
@@ -49,8 +48,8 @@ static int one_failure(const struct scenario *s, const struct injector *in, long
   drop(s);
   ck_assert_msg(atomic_load(&faults_heap.live) == live, "%s, %s %ld: %ld blocks are left", s->name, in->name, number,
                 atomic_load(&faults_heap.live) - live);
-  ck_assert_msg(number < 2 || libc_live() == libc, "%s, %s %ld: %ld blocks of the C library are left", s->name, in->name, number,
-                libc_live() - libc);
+  ck_assert_msg(number < 2 || malloc_live() == libc, "%s, %s %ld: %ld blocks of the C library are left", s->name, in->name, number,
+                malloc_live() - libc);
   return reached;
 }
 
@@ -141,18 +140,18 @@ void add_text(uint64_t *hash, const char *text) { add_bytes(hash, text, strlen(t
 void add_file(uint64_t *hash, const char *path) {
   uint8_t *data;
   size_t size;
-  faults_paused++;
+  malloc_paused++;
   ok(efme_file_read(&data, &size, &efme_allocator_libc, path, 1u << 30));
   add_bytes(hash, data, size);
   efme_mem_free(&efme_allocator_libc, data);
-  faults_paused--;
+  malloc_paused--;
 }
 
 static int not_dots(const struct dirent *e) { return strcmp(e->d_name, ".") && strcmp(e->d_name, ".."); }
 
 void add_tree(uint64_t *hash, const char *path) {
   struct dirent **entries;
-  faults_paused++;
+  malloc_paused++;
   int n = scandir(path, &entries, not_dots, alphasort);
   must(n >= 0, "%s cannot be listed", path);
   for (int i = 0; i < n; i++) {
@@ -166,7 +165,7 @@ void add_tree(uint64_t *hash, const char *path) {
     free(entries[i]);
   }
   free(entries);
-  faults_paused--;
+  malloc_paused--;
 }
 
 void add_model(uint64_t *hash, const efme_model *model) {
@@ -185,7 +184,7 @@ void add_image(uint64_t *hash, const efme_image *image) {
 
 /* All strings of all samples, and the pixels where they are to be read. */
 void add_dataset(uint64_t *hash, const efme_dataset *d, int pixels) {
-  faults_paused++; /* reading allocates */
+  malloc_paused++; /* reading allocates */
   for (uint32_t c = 0; c < efme_dataset_class_count(d); c++) add_text(hash, efme_dataset_class_name(d, c));
   for (uint64_t i = 0; i < efme_dataset_count(d); i++) {
     efme_sample s = EFME_SAMPLE_INIT;
@@ -199,7 +198,7 @@ void add_dataset(uint64_t *hash, const efme_dataset *d, int pixels) {
     add_image(hash, image);
     efme_image_release(image);
   }
-  faults_paused--;
+  malloc_paused--;
 }
 
 efme_status untouched(efme_status status, const void *p) {

@@ -6,14 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The heap's blocks go past the counted malloc below. */
-int libc_take(void **out, size_t alignment, size_t size);
-void libc_give(void *p);
-#define HEAP_TAKE(p, alignment, size) libc_take(p, alignment, size)
-#define HEAP_GIVE(p) libc_give(p)
-/* Nothing fails or is counted while this is not 0. */
-extern int faults_paused;
-#define HEAP_PAUSED faults_paused
+#include "malloc_calls.h"
+
+/* The heap's blocks go past the counted malloc, and pause with it. */
+#define HEAP_TAKE(p, alignment, size) malloc_apart(p, alignment, size)
+#define HEAP_GIVE(p) malloc_apart_free(p)
+#define HEAP_PAUSED malloc_paused
 
 #include "efme/efme.h"
 #include "heap.h"
@@ -54,13 +52,6 @@ void faults_add(Suite *suite, const char *name, const TTest *test); /* to run on
 /* All operations of all scenes; prints a line for each, and the sums. */
 void faults_all(const struct injector *injector);
 
-/* ---- libc.c: malloc and its kin, and pthread_create, counted and refused in the whole process where this build can interpose them ---- */
-int libc_interposed(void);
-void libc_arm(long number);
-void threads_arm(long number); /* pthread_create */
-long libc_disarm(void);
-long libc_live(void);
-
 /* ---- what scenes use (faults.c) ---- */
 extern struct heap faults_heap;
 extern efme_context *faults_context; /* one thread, on the heap */
@@ -88,7 +79,7 @@ efme_status took_text(uint64_t *hash, efme_status status, char *text);
 /* Check's own macros allocate even where all is well, which work() must not. */
 #define must(condition, ...)                                                                                                               \
   do {                                                                                                                                     \
-    if (!(condition)) faults_paused = 1, ck_abort_msg(__VA_ARGS__);                                                                        \
+    if (!(condition)) malloc_paused = 1, ck_abort_msg(__VA_ARGS__);                                                                        \
   } while (0)
 #define ok(call) must((call) == EFME_OK, "%s: %s", #call, efme_last_error())
 

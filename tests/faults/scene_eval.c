@@ -32,14 +32,14 @@ static void close_scene(void) {
 static efme_status took_result(uint64_t *hash, efme_status status, efme_result *r) {
   char *text = NULL;
   if (status) return untouched(status, r);
-  faults_paused++;
+  malloc_paused++;
   ok(efme_result_text(r, &text));
   add_text(hash, text);
   efme_string_free(text);
   ok(efme_result_audit_json(r, &text));
   add_text(hash, text);
   efme_string_free(text);
-  faults_paused--;
+  malloc_paused--;
   efme_result_release(r);
   return EFME_OK;
 }
@@ -98,9 +98,9 @@ static void drop_evaluator(void) { efme_evaluator_release(evaluator); }
 
 static void add_result_of(uint64_t *hash, efme_evaluator *e) {
   efme_result *r = NULL;
-  faults_paused++;
+  malloc_paused++;
   ok(efme_evaluator_result(&r, e));
-  faults_paused--;
+  malloc_paused--;
   took_result(hash, EFME_OK, r);
 }
 

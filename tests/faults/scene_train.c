@@ -107,10 +107,10 @@ static void check_folder(int which) {
 static efme_status run(uint64_t *hash, int which) {
   efme_status status = efme_trainer_run(trainer, NULL, NULL);
   if (status) return status;
-  faults_paused++;
+  malloc_paused++;
   efme_model *m = NULL;
   ok(efme_trainer_model(&m, trainer));
-  faults_paused--;
+  malloc_paused--;
   add_history(hash);
   add_model(hash, m);
   efme_model_release(m);

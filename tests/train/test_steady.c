@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 
 #include "fixture.h"
-#include "malloc.h"
+#include "malloc_calls.h"
 
 struct counts {
   long own, libc; /* through the context's allocator; all others */
@@ -15,9 +15,10 @@ static atomic_long own;
 static void *own_alloc(size_t size, size_t alignment, void *user) {
   (void)user;
   atomic_fetch_add(&own, 1);
-  return malloc_apart(size, alignment);
+  void *p;
+  return malloc_apart(&p, alignment, size) ? NULL : p;
 }
-static void own_free(void *p, void *user) { (void)user, free(p); }
+static void own_free(void *p, void *user) { (void)user, malloc_apart_free(p); }
 
 static struct counts now(void) { return (struct counts){atomic_load(&own), malloc_calls()}; }
 
@@ -29,8 +30,10 @@ static efme_context *make_context(uint32_t threads) {
   return context;
 }
 
+static void count_this_thread(void) { malloc_refuse(0); }
+
 static int cannot_count(void) {
-  if (malloc_counted()) return 0;
+  if (malloc_interposed()) return 0;
   printf("SKIP: calls of malloc cannot be counted in this build; those of the context's allocator are\n");
   test_skips++;
   return 1;
@@ -159,6 +162,7 @@ int main(void) {
   TCase *t = tcase_create("all");
   suite_add_tcase(suite, t);
   tcase_set_timeout(t, 0);
+  tcase_add_checked_fixture(t, count_this_thread, NULL);
   tcase_add_test(t, counts);
   tcase_add_loop_test(t, predictors, 0, 2);
   tcase_add_loop_test(t, training, 0, 2 * KINDS);
