@@ -27,7 +27,7 @@ struct efme_loader {
   const struct efme_allocator *allocator;
   struct efme_loader_options options;
   uint64_t count, batches;
-  uint64_t *indices; /* NULL: all */
+  uint64_t *indices;             /* NULL: all */
   struct efme_order_item *order; /* [count] places in the list */
   struct slot *slots;
   /* below: under lock */

@@ -185,8 +185,9 @@ struct copy {
 
 static void copy_library(void) {
   char command[1200];
-  snprintf(command, sizeof command, "cp %s %s/libefme.so && mkdir %s/efme && ln -s %s/efme-fake.so %s/efme/ && ln -s %s/efme-declines.so %s/",
-           LIBRARY, root, root, MODULES, root, MODULES, root);
+  snprintf(command, sizeof command,
+           "cp %s %s/libefme.so && mkdir %s/efme && ln -s %s/efme-fake.so %s/efme/ && ln -s %s/efme-declines.so %s/", LIBRARY, root, root,
+           MODULES, root, MODULES, root);
   ck_assert_int_eq(system(command), 0);
   unsetenv("EFME_BACKEND_DIR");
 }
@@ -194,7 +195,8 @@ static void copy_library(void) {
 static void copy_open(struct copy *c, const char *path) {
   c->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   ck_assert_msg(c->handle != NULL, "%s", dlerror());
-  void *symbols[3] = {dlsym(c->handle, "efme_context_create"), dlsym(c->handle, "efme_context_release"), dlsym(c->handle, "efme_last_error")};
+  void *symbols[3] = {dlsym(c->handle, "efme_context_create"), dlsym(c->handle, "efme_context_release"),
+                      dlsym(c->handle, "efme_last_error")};
   memcpy(&c->create, &symbols[0], sizeof symbols[0]);
   memcpy(&c->release, &symbols[1], sizeof symbols[1]);
   memcpy(&c->last_error, &symbols[2], sizeof symbols[2]);

@@ -127,7 +127,7 @@ START_TEST(work_is_deferred_and_captured) {
   memset(&bindings, 0, sizeof bindings); /* and so were the bindings */
   ck_assert_int_eq(b.api->copy(b.be, y, 0, x, 0, BYTES), EFME_OK);
   ck_assert_int_eq(b.api->copy_in(b.be, x, 0, values, BYTES), EFME_OK);
-  for (int i = 0; i < VALUES; i++) values[i] = 4; /* and the bytes */
+  for (int i = 0; i < VALUES; i++) values[i] = 4;        /* and the bytes */
   ck_assert_uint_eq(control->kinds[EFME_OP_FILL], done); /* nothing was done yet */
   b.api->release(b.be, p);
   ck_assert_int_eq(b.api->sync(b.be), EFME_OK);

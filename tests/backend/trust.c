@@ -15,8 +15,8 @@ static void setup(void) {
   strcpy(root, "/tmp/efme-trust-XXXXXX");
   ck_assert_ptr_nonnull(mkdtemp(root));
   snprintf(program, sizeof program, "%s/probe", root);
-  snprintf(command, sizeof command, "chmod 755 %s && cp %s %s && cp %s %s/efme-fake.so && chmod 755 %s %s/efme-fake.so", root, PROBE, program,
-           MODULE, root, program, root);
+  snprintf(command, sizeof command, "chmod 755 %s && cp %s %s && cp %s %s/efme-fake.so && chmod 755 %s %s/efme-fake.so", root, PROBE,
+           program, MODULE, root, program, root);
   ck_assert_int_eq(system(command), 0);
 }
 
@@ -31,7 +31,7 @@ static int run(const char *argv0, const char *dir, const char *cwd) {
   char variable[200];
   snprintf(variable, sizeof variable, "EFME_BACKEND_DIR=%s", dir ? dir : "");
   char *argv[] = {(char *)(uintptr_t)argv0, NULL};
-  char *environment[] = {(char *)(uintptr_t)"ASAN_OPTIONS=detect_leaks=0", dir ? variable : NULL, NULL}; /* no tracing of such a program */
+  char *environment[] = {(char *)(uintptr_t) "ASAN_OPTIONS=detect_leaks=0", dir ? variable : NULL, NULL}; /* no tracing of such a program */
   int ends[2], status = 0;
   fflush(NULL);
   ck_assert_int_eq(pipe(ends), 0);

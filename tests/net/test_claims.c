@@ -70,7 +70,11 @@ static const struct efme_plan_options inference[] = {
     {.mode = EFME_PLAN_INFER, .max_batch = 17, .source_dtype = EFME_U8, .source_c = 1},
     {.mode = EFME_PLAN_INFER, .max_batch = 3, .from_features = 1},
     {.mode = EFME_PLAN_FEATURES, .max_batch = 5, .source_dtype = EFME_U8, .source_h = 48, .source_w = 61, .source_c = 3},
-    {.mode = EFME_PLAN_FEATURES, .max_batch = 2, .augment = 1, .per_variant = 1, .augmentation = {0.5f, 0.5f, 0.2f, 0.2f, 0.2f, 0.1f, 0.1f}},
+    {.mode = EFME_PLAN_FEATURES,
+     .max_batch = 2,
+     .augment = 1,
+     .per_variant = 1,
+     .augmentation = {0.5f, 0.5f, 0.2f, 0.2f, 0.2f, 0.1f, 0.1f}},
     {.mode = EFME_PLAN_EVALUATE, .max_batch = 4, .gamma = 2, .alpha = 1, .l1 = 0.1f, .l2 = 0.1f, .source_dtype = EFME_U8},
     {.mode = EFME_PLAN_EVALUATE, .max_batch = 4, .from_features = 1, .soft_targets = 1, .sample_weights = 1},
 };
@@ -140,7 +144,9 @@ START_TEST(every_descriptor_is_claimed) {
   uint64_t emitted = 0, kinds = 0;
   for (uint16_t kind = 1; kind < EFME_OP_COUNT; kind++) {
     const struct count *c = &counts[level][kind];
-    if (c->emitted) printf("level %u %-12s %7llu emitted, %llu claimed\n", level, efme_op_name(kind), (unsigned long long)c->emitted, (unsigned long long)c->claimed);
+    if (c->emitted)
+      printf("level %u %-12s %7llu emitted, %llu claimed\n", level, efme_op_name(kind), (unsigned long long)c->emitted,
+             (unsigned long long)c->claimed);
     ck_assert_uint_eq(c->claimed, c->emitted);
     emitted += c->emitted, kinds += c->emitted != 0;
     if (kind == EFME_OP_GROUP) { /* offered, and never claimed by this backend */
@@ -154,7 +160,8 @@ START_TEST(every_descriptor_is_claimed) {
     int unused = kind == EFME_OP_FILL || kind == EFME_OP_ADD;
     ck_assert_msg(unused == (c->emitted == 0), "%s: %llu emitted", efme_op_name(kind), (unsigned long long)c->emitted);
   }
-  printf("level %u: %llu plans, %llu descriptors of %llu kinds, all claimed\n", level, (unsigned long long)plans, (unsigned long long)emitted, (unsigned long long)kinds);
+  printf("level %u: %llu plans, %llu descriptors of %llu kinds, all claimed\n", level, (unsigned long long)plans,
+         (unsigned long long)emitted, (unsigned long long)kinds);
 }
 END_TEST
 

@@ -66,7 +66,8 @@ START_TEST(predictors) {
   uint32_t dims[4];
   for (size_t i = 0; i < sizeof x / sizeof *x; i++) x[i] = (float)(i * 7 % 256);
   for (uint32_t i = 0; i < 8; i++)
-    ck_ok(efme_image_from_pixels(&images[i], context, bytes, i < 4 ? EFME_PIXEL_GREY8 : EFME_PIXEL_RGB8, sizes[i % 4][0], sizes[i % 4][1], 0));
+    ck_ok(efme_image_from_pixels(&images[i], context, bytes, i < 4 ? EFME_PIXEL_GREY8 : EFME_PIXEL_RGB8, sizes[i % 4][0], sizes[i % 4][1],
+                                 0));
   for (uint32_t kind = 0; kind < 4; kind++) {
     static const char *const taps[] = {"gap"};
     efme_predictor_options o = EFME_PREDICTOR_OPTIONS_INIT;

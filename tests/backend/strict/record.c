@@ -33,8 +33,8 @@ void strict_describe(struct strict_program *p) {
 
 /* What differs between two bindings but the batch; NULL: nothing. */
 static const char *difference(const struct efme_bindings *a, const struct efme_bindings *b) {
-  static const char *const regions[EFME_ARENA_COUNT] = {
-      "no region", "weights", "packed weights", "gradients", "optimizer state", "activations", "inputs", "the step block"};
+  static const char *const regions[EFME_ARENA_COUNT] = {"no region",       "weights",     "packed weights", "gradients",
+                                                        "optimizer state", "activations", "inputs",         "the step block"};
   for (int i = 0; i < EFME_ARENA_COUNT; i++)
     if (a->arena[i] != b->arena[i] || a->lane_stride[i] != b->lane_stride[i]) return regions[i];
   if (a->max_threads != b->max_threads) return "threads";

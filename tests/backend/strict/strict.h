@@ -23,9 +23,9 @@ struct strict_control {
   _Atomic uint64_t buffers, copies_in, runs; /* made */
   _Atomic uint64_t recorded, replayed;       /* runs of training programs: the first of each program and batch size, and all later */
   _Atomic uint64_t refused;
-  _Atomic uint64_t most_deferred;            /* longest queue */
-  _Atomic uint64_t kinds[EFME_OP_COUNT];     /* ops done */
-  _Atomic int64_t fail_in; /* > 0: that run from now on loses the device, when it is done: nothing but errors from then on */
+  _Atomic uint64_t most_deferred;        /* longest queue */
+  _Atomic uint64_t kinds[EFME_OP_COUNT]; /* ops done */
+  _Atomic int64_t fail_in;               /* > 0: that run from now on loses the device, when it is done: nothing but errors from then on */
 };
 #define STRICT_CONTROL "strict_control"
 extern struct strict_control strict_control;
@@ -83,7 +83,7 @@ efme_status strict_fail(struct strict *s, const char *format, ...) __attribute__
 efme_status strict_buffer_create(struct strict *s, void **handle, size_t size);
 void strict_buffer_destroy(struct strict *s, struct strict_buffer *b);
 struct strict_buffer *strict_buffer_find(struct strict *s, const void *handle, const char *what); /* dies where there is none */
-void strict_buffer_open(struct strict_buffer *b, int writable); /* until closed */
+void strict_buffer_open(struct strict_buffer *b, int writable);                                   /* until closed */
 void strict_buffer_close(struct strict_buffer *b);
 void strict_buffer_poison(struct strict_buffer *b); /* while open */
 
