@@ -52,7 +52,8 @@ struct efme_store {
   const struct efme_source *source;
   void *state;              /* the source's */
   struct efme_size size;    /* of every sample; unknown: look at the file */
-  _Atomic uint64_t *hashes; /* [count][2] file, pixels; 0 not yet */
+  _Atomic uint64_t *hashes;  /* [count][2] file, pixels; 0 not yet */
+  _Atomic uint8_t *decoders; /* [count] efme_decoder_number of what made the pixels; 0 not yet */
 };
 
 /* Distinct names of source datasets in one reader's file; what is listed by source stays short then. */
@@ -126,8 +127,9 @@ int efme_dataset_has_column(const efme_dataset *d, const char *column);
 int32_t efme_dataset_find_class(const efme_dataset *d, const char *name, size_t n);
 /* Width, height, channels of a sample without decoding it; 0 where that cannot be known. */
 efme_status efme_item_size(const efme_dataset *d, uint64_t index, struct efme_size *out);
-/* Reads a sample and, in passing, notes its hashes. */
+/* Reads a sample and, in passing, notes its hashes and its decoder. */
 efme_status efme_item_read(const efme_dataset *d, uint64_t index, efme_image **out);
+uint8_t efme_item_decoder(const efme_dataset *d, uint64_t index); /* efme_decoder_number; 0: not read yet */
 uint64_t efme_pixel_hash(const uint8_t *pixels, uint32_t width, uint32_t height, uint32_t channels);
 void efme_store_note_hash(struct efme_store *store, uint64_t record, int which, uint64_t hash); /* which: 0 file, 1 pixels */
 /* What an error calls this sample: its path, or key and row. */

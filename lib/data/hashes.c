@@ -47,7 +47,8 @@ static efme_status check_pixels(const efme_dataset *d, uint64_t index, const str
   uint64_t hash = efme_pixel_hash(px->data, px->width, px->height, px->channels), before = 0;
   if (!hash) hash = 1; /* 0 means "not yet" */
   _Atomic uint64_t *at = &s->hashes[2 * d->items[index].record + 1];
-  if (atomic_compare_exchange_strong_explicit(at, &before, hash, memory_order_relaxed, memory_order_relaxed) || before == hash) return EFME_OK;
+  if (atomic_compare_exchange_strong_explicit(at, &before, hash, memory_order_relaxed, memory_order_relaxed) || before == hash)
+    return EFME_OK;
   char name[256];
   efme_item_name(d, index, name);
   return efme_fail(EFME_E_MISMATCH, "%s has other pixels than when it was first read: a dataset may not change while it is open", name);
@@ -59,10 +60,15 @@ efme_status efme_item_read(const efme_dataset *d, uint64_t index, efme_image **o
   efme_image *image;
   efme_status status = s->source->read(s, record, &image);
   if (status) return status;
+  atomic_store_explicit(&s->decoders[record], efme_decoder_number(image->decoder), memory_order_relaxed);
   status = check_pixels(d, index, &image->px);
   if (status) efme_image_release(image);
   else *out = image;
   return status;
+}
+
+uint8_t efme_item_decoder(const efme_dataset *d, uint64_t index) {
+  return atomic_load_explicit(&efme_item_store(d, index)->decoders[d->items[index].record], memory_order_relaxed);
 }
 
 static efme_status hash_one(const efme_dataset *d, uint64_t i) {
@@ -121,7 +127,9 @@ efme_status efme_dataset_without(efme_dataset **out, const efme_dataset *d, cons
     uint64_t hash = noted(efme_item_store(d, i), d->items[i].record, 1);
     if (!bsearch(&hash, gone, other->count, sizeof *gone, by_hash)) kept[count++] = i;
   }
-  if (!status) status = count ? efme_dataset_view(out, d, kept, count, NULL, NULL, 0) : efme_fail(EFME_E_NOT_FOUND, "every sample's pixels are in the other dataset");
+  if (!status)
+    status = count ? efme_dataset_view(out, d, kept, count, NULL, NULL, 0)
+                   : efme_fail(EFME_E_NOT_FOUND, "every sample's pixels are in the other dataset");
   efme_mem_free(d->allocator, kept);
   efme_mem_free(d->allocator, gone);
   return status;

@@ -38,6 +38,7 @@ void efme_store_release(struct efme_store *s) {
   efme_mem_free(a, (void *)s->values);
   efme_mem_free(a, s->contents);
   efme_mem_free(a, (void *)s->hashes);
+  efme_mem_free(a, (void *)s->decoders);
   efme_mem_free(a, s);
   efme_context_release(context);
 }
@@ -112,6 +113,9 @@ efme_status efme_store_finish(struct efme_store *s, const char *name) {
   if (status) return status;
   s->hashes = efme_mem_array(s->allocator, s->count, 2 * sizeof *s->hashes, "hashes");
   if (!s->hashes) return EFME_E_NOMEM;
+  s->decoders = efme_mem_array(s->allocator, s->count, sizeof *s->decoders, "decoders");
+  if (!s->decoders) return EFME_E_NOMEM;
   for (size_t i = 0; i < 2 * s->count; i++) atomic_init(&s->hashes[i], 0);
+  for (size_t i = 0; i < s->count; i++) atomic_init(&s->decoders[i], 0);
   return EFME_OK;
 }

@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "backend/context.h"
+#include "data/dataset.h"
 #include "data/loader.h"
 #include "efme/version.h"
 #include "eval/evaluator.h"
+#include "io/image.h"
 #include "net/model.h"
 #include "train/samples.h"
 
@@ -28,8 +30,8 @@ static efme_status compare_sample(const efme_fold_plan *p, const efme_dataset *d
   if (status == EFME_OK) status = efme_dataset_sample(p->dataset, i, &planned);
   if (status) return status;
   if (!strcmp(s.key, planned.key) && s.label == planned.label && s.pixel_hash == planned.pixel_hash) return EFME_OK;
-  return efme_fail(EFME_E_MISMATCH, "the plan was made for another dataset: sample %llu is %s there, %s here%s", (unsigned long long)i, planned.key, s.key,
-                   strcmp(s.key, planned.key) ? "" : ", with another class or image");
+  return efme_fail(EFME_E_MISMATCH, "the plan was made for another dataset: sample %llu is %s there, %s here%s", (unsigned long long)i,
+                   planned.key, s.key, strcmp(s.key, planned.key) ? "" : ", with another class or image");
 }
 
 /* The plan's indices must mean the same samples here, and its audit the same images. */
@@ -53,31 +55,27 @@ static efme_status check_recipe(const efme_recipe *recipe) {
 
 /* ---- who computes ---- */
 
-static void add_decoder(struct efme_maker *maker, const char *name) {
-  size_t used = strlen(maker->decoder);
-  if (strstr(maker->decoder, name) || used + strlen(name) + 3 > sizeof maker->decoder) return;
-  snprintf(maker->decoder + used, sizeof maker->decoder - used, "%s%s", used ? ", " : "", name);
-}
-
-/* The decoder of the first sample of each source dataset, in the order of the keys: the same text whatever the order of rows. */
-static efme_status find_decoders(struct efme_maker *maker, const efme_dataset *dataset) {
+/* What made the pixels of any sample: the plan, or the score of data set apart, has read them all; of a table that lies in memory, whose
+ * pixels were never decoded, one sample of each source dataset is read. */
+static efme_status find_decoders(struct efme_maker *maker, const efme_dataset *d) {
+  uint8_t seen[256] = {0};
   const char *last = NULL;
-  efme_dataset *d = NULL;
-  efme_status status = efme_dataset_by_key(&d, dataset);
-  for (uint64_t i = 0; status == EFME_OK && i < efme_dataset_count(d); i++) {
-    efme_sample s = EFME_SAMPLE_INIT;
-    efme_image *image = NULL;
-    efme_image_info info = EFME_IMAGE_INFO_INIT;
-    status = efme_dataset_sample(d, i, &s);
-    if (status || (last && !strcmp(last, s.dataset))) continue;
-    last = s.dataset;
-    status = efme_dataset_read(d, i, &image);
-    if (status == EFME_OK) status = efme_image_get_info(image, &info);
-    efme_image_release(image);
-    if (status == EFME_OK) add_decoder(maker, info.decoder);
+  for (uint64_t i = 0; i < efme_dataset_count(d); i++) {
+    const char *source = efme_item_record(d, i)->dataset;
+    if (!efme_item_decoder(d, i) && (!last || strcmp(last, source))) {
+      efme_image *image = NULL;
+      efme_status status = efme_dataset_read(d, i, &image);
+      if (status) return status;
+      efme_image_release(image);
+    }
+    last = source;
+    seen[efme_item_decoder(d, i)] = 1;
   }
-  efme_dataset_release(d);
-  return status;
+  size_t used = 0;
+  for (uint8_t k = 1; efme_decoder_name(k); k++) /* in one order, whatever that of the rows */
+    if (seen[k] && used < sizeof maker->decoder)
+      used += (size_t)snprintf(maker->decoder + used, sizeof maker->decoder - used, "%s%s", used ? ", " : "", efme_decoder_name(k));
+  return EFME_OK;
 }
 
 efme_status efme_maker_fill(struct efme_maker *maker, efme_context *context, const efme_dataset *dataset) {

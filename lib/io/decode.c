@@ -65,6 +65,25 @@ efme_status efme_image_inspect(struct efme_image_header *h, const uint8_t *data,
   return status ? efme_fail_prefix(status, "%s", name) : EFME_OK;
 }
 
+static const char *const decoder_names[] = {efme_stb_name,
+#ifdef EFME_WITH_JPEG
+                                            efme_turbo_name,
+#endif
+#ifdef EFME_WITH_PNG
+                                            efme_libpng_name,
+#endif
+                                            efme_pnm_name,    "pixels", "synthetic"};
+
+const char *efme_decoder_name(uint8_t number) {
+  return number >= 1 && number <= EFME_COUNT(decoder_names) ? decoder_names[number - 1] : NULL;
+}
+
+uint8_t efme_decoder_number(const char *name) {
+  for (uint8_t i = 0; i < EFME_COUNT(decoder_names); i++)
+    if (!strcmp(name, decoder_names[i])) return (uint8_t)(i + 1);
+  return 0;
+}
+
 typedef efme_status (*decoder_fn)(struct efme_pixels *, const struct efme_allocator *, const struct efme_image_header *, const uint8_t *,
                                   size_t);
 

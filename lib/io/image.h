@@ -87,6 +87,11 @@ efme_status efme_pnm_decode(struct efme_pixels *out, const struct efme_allocator
                             size_t size);
 extern const char efme_pnm_name[];
 
+/* What makes pixels in this build, decoders and others, in a fixed order: their names from number 1 on, NULL behind the last; the number
+ * of a name, 0 where it is none of them. */
+const char *efme_decoder_name(uint8_t number);
+uint8_t efme_decoder_number(const char *name);
+
 /* EXIF (exif.c): orientation tag of a TIFF block (what follows "Exif\0\0"); 1 where there is none or it is damaged. */
 uint32_t efme_exif_orientation(const uint8_t *tiff, size_t size);
 /* Turns pixels as orientation 1..8 asks; in and out differ in size for 5..8. */

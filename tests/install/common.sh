@@ -58,6 +58,40 @@ by_pkg_config() {
   done
 }
 
+# The package itself: its version, what it does not claim to be, and where it says that modules and models lie.
+by_package() { # PREFIX NAME
+  version=$(sed -n 's/^#define EFME_VERSION_[A-Z]* \([0-9]*\)$/\1/p' "$source/include/efme/version.h" | paste -sd.)
+  next=$(echo "$version" | awk -F . '{ print $1 "." $2 + 1 }')
+  mkdir -p "$scratch/package"
+  cat >"$scratch/package/CMakeLists.txt" <<CMAKE
+cmake_minimum_required(VERSION 3.25)
+project(package LANGUAGES C)
+find_package(efme $next QUIET)
+if(efme_FOUND)
+  message(SEND_ERROR "FAIL: $version was taken for $next")
+endif()
+find_package(efme REQUIRED)
+message(STATUS "have \${efme_VERSION} \${efme_MODULE_DIR} \${efme_MODEL_DIR}")
+if(NOT TARGET efme::efme OR NOT TARGET efme::efme_static)
+  message(SEND_ERROR "FAIL: a target is missing")
+endif()
+CMAKE
+  rm -rf "$scratch/package/build"
+  "$CMAKE" -S "$scratch/package" -B "$scratch/package/build" -DCMAKE_C_COMPILER="$CC" "-DCMAKE_PREFIX_PATH=$1" >"$scratch/log" 2>&1 || fail "$2 package: $(tail -20 "$scratch/log")"
+  have=$(sed -n 's/^-- have //p' "$scratch/log")
+  [ "${have%% *}" = "$version" ] || fail "$2 package: version ${have%% *}, not $version"
+  for dir in ${have#* }; do
+    case $dir in "$1"/*) [ -d "$dir" ] || fail "$2 package: no folder $dir" ;; *) fail "$2 package: $dir is not below $1" ;; esac
+  done
+  # Where pkg-config does not find cJSON the static library cannot be linked: said where it is wanted, the shared one still works.
+  rm -rf "$scratch/package/build"
+  sed 's/^find_package(efme REQUIRED)/&\nfind_package(efme QUIET COMPONENTS static)\nmessage(STATUS "static \${efme_FOUND}")/; s/ OR NOT TARGET efme::efme_static//' \
+    "$scratch/package/CMakeLists.txt" >"$scratch/package/CMakeLists.new" && mv "$scratch/package/CMakeLists.new" "$scratch/package/CMakeLists.txt"
+  PKG_CONFIG_LIBDIR=/nowhere PKG_CONFIG_PATH= "$CMAKE" -S "$scratch/package" -B "$scratch/package/build" -DCMAKE_C_COMPILER="$CC" \
+    "-DCMAKE_PREFIX_PATH=$1" >"$scratch/log" 2>&1 || fail "$2 package without cJSON's development files: $(tail -20 "$scratch/log")"
+  grep -q '^-- static 0$' "$scratch/log" || fail "$2 package: claims a static library that cannot be linked: $(grep static "$scratch/log")"
+}
+
 # by_cmake NAME ARGUMENTS...: the consumer project, built with these definitions.
 by_cmake() {
   name=$1
@@ -74,6 +108,7 @@ by_cmake() {
 # try_prefix PREFIX NAME
 try_prefix() {
   by_pkg_config "$1" "$2"
+  by_package "$1" "$2"
   by_cmake "$2 find_package" "-DCMAKE_PREFIX_PATH=$1" "-DCMAKE_C_FLAGS=$flags" "-DCMAKE_CXX_FLAGS=$flags"
   # The programs find the library without help, wherever the prefix lies.
   for program in "$1"/bin/efme-*; do

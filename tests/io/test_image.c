@@ -196,6 +196,11 @@ START_TEST(png_short_palette_is_black) { /* an index beyond the palette: the sam
   efme_image *image;
   assert_ok(efme_image_decode(&image, context, file, size, NULL, NULL));
   ck_assert_mem_eq(efme_image_pixels(image), "\xC8\x64\x32\0\0\0", 6);
+#ifdef EFME_WITH_PNG
+  ck_assert_int_eq(strncmp(info_of(image).decoder, "libpng ", 7), 0);
+#else
+  ck_assert_int_eq(strncmp(info_of(image).decoder, "stb_image ", 10), 0);
+#endif
   efme_image_release(image);
 }
 END_TEST
