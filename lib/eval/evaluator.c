@@ -9,7 +9,6 @@
 #include "eval/evaluator.h"
 #include "io/image.h"
 #include "net/model.h"
-#include "train/samples.h"
 
 /* ---- checks ---- */
 
