@@ -69,9 +69,10 @@ typedef struct efme_evaluator_options {
   const efme_recipe *const *alternatives; /* copied; NULL: no choice */
   uint32_t alternative_count;             /* at most 255 */
   uint32_t inner_folds;                   /* at least 2; 0: 5 */
+  double checkpoint_seconds; /* a fold under way is saved so often, in folder: what a kill costs at most. Up to 1e9; 0: 60 */
 } efme_evaluator_options;
 
-#define EFME_EVALUATOR_OPTIONS_INIT { sizeof(efme_evaluator_options), 0, 0, 0, 0, NULL, NULL, 0, 0 }
+#define EFME_EVALUATOR_OPTIONS_INIT { sizeof(efme_evaluator_options), 0, 0, 0, 0, NULL, NULL, 0, 0, 0.0 }
 
 /* start: weights every fold starts from. Errors: LEAK where they have seen a tested subject or tested content (named), MISMATCH (classes, or a folder
  * that belongs to another run: names the field), IO. options may be NULL. */

@@ -20,6 +20,8 @@ static efme_status load_options(efme_evaluator_options *o, const efme_evaluator_
   for (uint32_t i = 0; i < o->alternative_count; i++)
     if (!o->alternatives[i]) return efme_fail(EFME_E_ARGUMENT, "efme_evaluator_create: alternatives[%u] is NULL", i);
   if (o->inner_folds == 1) return efme_fail(EFME_E_ARGUMENT, "efme_evaluator_create: inner_folds is 1, at least 2 are needed");
+  if (!(o->checkpoint_seconds >= 0.0 && o->checkpoint_seconds <= 1e9))
+    return efme_fail(EFME_E_ARGUMENT, "efme_evaluator_create: checkpoint_seconds must be 0 .. 1e9");
   if (o->folder && !*o->folder) return efme_fail(EFME_E_ARGUMENT, "efme_evaluator_create: folder is empty");
   return EFME_OK;
 }

@@ -49,6 +49,7 @@ static efme_status score_candidate(double *uf1, efme_evaluator *e, uint32_t fold
   if (e->folder && !(folder = efme_fold_path(e, e->folder, fold, suffix))) return EFME_E_NOMEM;
   options.workers = 1;
   options.folder = folder;
+  options.checkpoint_seconds = e->checkpoint_seconds;
   progress->candidate = candidate;
   efme_status status = efme_evaluator_make(&inner, e->start, side, plan, e->recipes[candidate], &options);
   if (status == EFME_OK) {

@@ -122,6 +122,7 @@ static efme_status fill(efme_evaluator *e, const efme_recipe *recipe, const efme
   e->folds = efme_mem_calloc(e->allocator, e->plan->count, sizeof *e->folds, "folds of an evaluator");
   if (!e->folds) return EFME_E_NOMEM;
   if (!o->folder) return EFME_OK;
+  e->checkpoint_seconds = o->checkpoint_seconds;
   e->folder = efme_mem_strdup(e->allocator, o->folder);
   return e->folder ? efme_folder_open(e) : EFME_E_NOMEM;
 }

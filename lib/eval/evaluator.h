@@ -58,6 +58,7 @@ struct efme_evaluator {
   uint32_t recipe_count, inner_folds;
   uint32_t classes, workers, shard, shards;
   char *folder; /* NULL: memory only */
+  double checkpoint_seconds;
   struct efme_run_identity identity;
   struct efme_maker maker;
   struct efme_fold_record *folds;
@@ -103,6 +104,8 @@ efme_status efme_fold_train(struct efme_fold_record *out, efme_evaluator *e, uin
 /* "FOLDER/fold-0003-casme2_sub01.json" */
 char *efme_fold_path(const efme_evaluator *e, const char *folder, uint32_t fold, const char *suffix);
 efme_status efme_fold_write(const efme_evaluator *e, uint32_t fold, const struct efme_fold_record *record);
+/* A finished fold needs its checkpoint no more. */
+efme_status efme_fold_drop_checkpoint(const efme_evaluator *e, uint32_t fold);
 /* NOT_FOUND where there is no such file. */
 efme_status efme_fold_read(struct efme_fold_record *out, const efme_evaluator *e, const char *folder, uint32_t fold);
 

@@ -1,7 +1,6 @@
 /* One fold: train on training and validation samples from the start weights, then, and only then, read the test samples
  * and predict them. Nothing of the test part reaches the trainer before its last phase has ended. */
 #include <string.h>
-#include <unistd.h>
 
 #include "eval/evaluator.h"
 #include "net/model.h"
@@ -54,7 +53,7 @@ static efme_status train(struct efme_fold_record *out, efme_evaluator *e, uint32
   if (out->start_checksum != e->start_checksum)
     return efme_fail(EFME_E_INTERNAL, "it would start from weights %016llx, the run's are %016llx", (unsigned long long)out->start_checksum,
                      (unsigned long long)e->start_checksum);
-  efme_status status = checkpoint ? efme_trainer_set_checkpoint(trainer, checkpoint, 60.0) : EFME_OK;
+  efme_status status = checkpoint ? efme_trainer_set_checkpoint(trainer, checkpoint, e->checkpoint_seconds) : EFME_OK;
   if (status == EFME_OK) status = efme_trainer_run(trainer, progress, user);
   if (status == EFME_OK) status = take_history(out, trainer, e->allocator);
   if (status == EFME_OK) status = test(out, e, fold, trainer);
@@ -83,7 +82,7 @@ efme_status efme_fold_train(struct efme_fold_record *out, efme_evaluator *e, uin
   efme_dataset_release(validation);
   efme_dataset_release(training);
   if (status == EFME_OK && e->folder) status = efme_fold_write(e, fold, out);
-  if (status == EFME_OK && checkpoint) unlink(checkpoint); /* the fold's file has taken its place */
+  if (status == EFME_OK && e->folder) status = efme_fold_drop_checkpoint(e, fold); /* the fold's file has taken its place */
   efme_mem_free(e->allocator, checkpoint);
   if (status == EFME_OK) out->done = 1;
   return status ? efme_fail_prefix(status, "fold %s", name) : EFME_OK;

@@ -20,6 +20,13 @@ char *efme_fold_path(const efme_evaluator *e, const char *folder, uint32_t fold,
   return efme_path_join(e->allocator, folder, name);
 }
 
+efme_status efme_fold_drop_checkpoint(const efme_evaluator *e, uint32_t fold) {
+  char *path = efme_fold_path(e, e->folder, fold, "checkpoint");
+  efme_status status = path ? efme_atomic_remove(e->allocator, path) : EFME_E_NOMEM;
+  efme_mem_free(e->allocator, path);
+  return status;
+}
+
 /* ---- writing ---- */
 
 static void json_lines(struct efme_json *j, const char *name, const char *lines) {

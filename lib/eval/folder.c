@@ -159,8 +159,10 @@ efme_status efme_folder_open(efme_evaluator *e) {
   for (uint32_t f = 0; f < e->plan->count && status == EFME_OK; f++) {
     struct efme_fold_record record;
     status = efme_fold_read(&record, e, e->folder, f);
-    if (status == EFME_OK) efme_evaluator_put(e, f, &record);
-    else if (status == EFME_E_NOT_FOUND) status = EFME_OK, efme_error_restore(text);
+    if (status == EFME_OK) {
+      efme_evaluator_put(e, f, &record);
+      status = efme_fold_drop_checkpoint(e, f); /* a kill may have come between the two files */
+    } else if (status == EFME_E_NOT_FOUND) status = EFME_OK, efme_error_restore(text);
   }
   if (status == EFME_OK && atomic_load(&e->done)) status = efme_folder_note(e);
   return status;

@@ -1,7 +1,8 @@
 /* Files that a reader never sees half done: written beside the target, brought to disk, renamed over it.
  *
- * Until it is whole the new file has no name where the system can do that (O_TMPFILE), so that a process that is killed leaves nothing
- * behind; elsewhere a killed process leaves a file ".efme-*.tmp". */
+ * Until it is whole the new file has no name where the system can do that (O_TMPFILE). It then gets one made of its target's for the moment
+ * before it is renamed: what a process that is killed just then leaves goes when the target is next written or removed. Elsewhere a killed
+ * process leaves a file ".efme-*.tmp". */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -25,6 +26,11 @@ static void set_name(struct efme_atomic_file *f, unsigned attempt) {
   clock_gettime(CLOCK_MONOTONIC, &now);
   snprintf(f->temporary + dir_length(f->temporary), NAME_BYTES, ".efme-%ld-%lx-%lx-%x.tmp", (long)getpid(), (long)now.tv_nsec,
            (long)((uintptr_t)&now >> 4 & 0xffffff), attempt);
+}
+
+static void set_name_of_target(char *temporary, const char *path) {
+  const char *name = path + dir_length(path);
+  snprintf(temporary + dir_length(path), NAME_BYTES, ".efme-%016llx.tmp", (unsigned long long)efme_hash64(name, strlen(name), 0));
 }
 
 /* Opens the target's directory itself, or in it. */
@@ -54,15 +60,25 @@ static int create_unnamed(struct efme_atomic_file *f) {
   return -1;
 }
 
-static int link_name(struct efme_atomic_file *f) {
+/* 1: in place; 0: the system does not link this file; -1: failed, errno set. Of two processes that write the same target at the same
+ * time each puts a whole file in place, its own or the other's, and the last one is that of the last. */
+static int put_unnamed(struct efme_atomic_file *f) {
   char link[LINK_BYTES];
   set_link(link, f->fd);
+  set_name_of_target(f->temporary, f->path);
   for (unsigned attempt = 0; attempt < ATTEMPTS; attempt++) {
-    set_name(f, attempt);
-    if (linkat(AT_FDCWD, link, AT_FDCWD, f->temporary, AT_SYMLINK_FOLLOW) == 0) return 1;
+    if (linkat(AT_FDCWD, link, AT_FDCWD, f->temporary, AT_SYMLINK_FOLLOW) == 0) {
+      if (rename(f->temporary, f->path) == 0) return 1;
+      if (errno == ENOENT) continue; /* another process took it for a leftover, or for its own */
+      int error = errno;
+      unlink(f->temporary);
+      errno = error;
+      return -1;
+    }
     if (errno != EEXIST) return 0;
+    unlink(f->temporary); /* a leftover */
   }
-  return 0;
+  return -1;
 }
 
 #else
@@ -72,7 +88,7 @@ static int create_unnamed(struct efme_atomic_file *f) {
   return -1;
 }
 
-static int link_name(struct efme_atomic_file *f) {
+static int put_unnamed(struct efme_atomic_file *f) {
   (void)f;
   return 0;
 }
@@ -129,10 +145,16 @@ static efme_status copy_to_named(struct efme_atomic_file *f) {
   return status ? status : sync_file(f->fd, f->path);
 }
 
-static efme_status give_name(struct efme_atomic_file *f) {
-  if (f->named) return EFME_OK;
-  f->named = link_name(f);
-  return f->named ? EFME_OK : copy_to_named(f);
+static efme_status put_in_place(struct efme_atomic_file *f) {
+  int put = f->named ? 0 : put_unnamed(f);
+  if (put > 0) return EFME_OK;
+  if (put == 0 && !f->named) {
+    efme_status status = copy_to_named(f);
+    if (status) return status;
+  }
+  if (put < 0 || rename(f->temporary, f->path)) return efme_fail_errno(f->path, "put the new file in place");
+  f->named = 0; /* there is no file of that name any more */
+  return EFME_OK;
 }
 
 /* ---- from open to commit ---- */
@@ -186,13 +208,9 @@ static void sync_directory(struct efme_atomic_file *f) {
 
 efme_status efme_atomic_commit(struct efme_atomic_file *f) {
   if (!f->status) f->status = sync_file(f->fd, f->path);
-  if (!f->status) f->status = give_name(f);
-  if (!f->status && rename(f->temporary, f->path)) f->status = efme_fail_errno(f->path, "put the new file in place");
+  if (!f->status) f->status = put_in_place(f);
   efme_status status = f->status;
-  if (!status) {
-    f->named = 0; /* there is no file of that name any more */
-    sync_directory(f);
-  }
+  if (!status) sync_directory(f);
   efme_atomic_abort(f);
   return status;
 }
@@ -206,6 +224,18 @@ void efme_atomic_abort(struct efme_atomic_file *f) {
   efme_status status = f->status;
   memset(f, 0, sizeof *f);
   f->status = status ? status : EFME_E_STATE; /* nothing can be written to it any more */
+}
+
+efme_status efme_atomic_remove(const struct efme_allocator *a, const char *path) {
+  size_t dir = dir_length(path);
+  char *temporary = efme_mem_alloc(a, dir + NAME_BYTES, "a path");
+  if (!temporary) return EFME_E_NOMEM;
+  memcpy(temporary, path, dir);
+  set_name_of_target(temporary, path);
+  unlink(temporary);
+  unlink(path);
+  efme_mem_free(a, temporary);
+  return EFME_OK;
 }
 
 efme_status efme_file_write(const struct efme_allocator *a, const char *path, const void *data, size_t size) {

@@ -67,7 +67,9 @@ START_TEST(evaluators) {
   REFUSED(ARGUMENT, "255 alternatives", efme_evaluator_create, &out.evaluator, model, data, plan, recipe, &o);
   o.alternative_count = 1, o.inner_folds = 1;
   REFUSED(ARGUMENT, "inner_folds is 1", efme_evaluator_create, &out.evaluator, model, data, plan, recipe, &o);
-  o.alternatives = NULL, o.inner_folds = 0;
+  o.inner_folds = 0, o.checkpoint_seconds = -1.0;
+  REFUSED(ARGUMENT, "checkpoint_seconds must be", efme_evaluator_create, &out.evaluator, model, data, plan, recipe, &o);
+  o.checkpoint_seconds = 0.0, o.alternatives = NULL;
   REFUSED(ARGUMENT, "alternatives is NULL", efme_evaluator_create, &out.evaluator, model, data, plan, recipe, &o);
   o.alternative_count = 0, o.shard = 2, o.shards = 2;
   REFUSED(ARGUMENT, "shard is 2 of 2", efme_evaluator_create, &out.evaluator, model, data, plan, recipe, &o);

@@ -6,7 +6,8 @@
 enum calls_fault {
   CALLS_ERROR,       /* the call fails, with an error that fits it: no space, no permission, a broken disk, too many files */
   CALLS_INTERRUPTED, /* EINTR, where a signal can do that: open, read, write, fsync */
-  CALLS_SHORT        /* read and write do one byte */
+  CALLS_SHORT,       /* read and write do one byte */
+  CALLS_KILLED       /* SIGKILL instead of the call; half way through a write, but for a short line, which the kernel writes whole */
 };
 
 /* From now on calls that such a fault can befall are counted, and it befalls the one with this number from 1 on; 0: none. */
@@ -15,5 +16,7 @@ void calls_arm(enum calls_fault fault, long number);
 long calls_disarm(void);
 /* The call that it befell: "write"; NULL if none. */
 const char *calls_hit(void);
+/* Told when a file is opened to be written ("open") and when one was put in place ("rename"), on the thread that did so; may be NULL. */
+extern void (*calls_watch)(const char *call, const char *path);
 
 #endif

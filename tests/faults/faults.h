@@ -17,6 +17,14 @@
 #include "heap.h"
 #include "test.h"
 
+/* A test that takes as long as it takes; to run it alone: CK_RUN_CASE=name. */
+static inline void faults_add(Suite *suite, const char *name, const TTest *test) {
+  TCase *t = tcase_create(name);
+  tcase_set_timeout(t, 0);
+  tcase_add_test(t, test);
+  suite_add_tcase(suite, t);
+}
+
 /* ---- operations ---- */
 struct scenario {
   const char *name;
@@ -48,23 +56,23 @@ struct injector {
 
 /* One operation with every failure; returns how many there were. */
 long faults_run(const struct scenario *scenario, const struct injector *injector);
-void faults_add(Suite *suite, const char *name, const TTest *test); /* to run one alone: CK_RUN_CASE=name */
 /* All operations of all scenes; prints a line for each, and the sums. */
 void faults_all(const struct injector *injector);
 
-/* ---- what scenes use (faults.c) ---- */
-extern struct heap faults_heap;
-extern efme_context *faults_context; /* one thread, on the heap */
+/* ---- files.c ---- */
 const char *at(const char *name);    /* in a folder that is removed at the end */
 void write_bytes(const char *path, const void *data, size_t size);
 void write_text(const char *path, const char *text);
 void remove_tree(const char *path);
-#define NOTHING ((void *)(uintptr_t)64) /* what out-parameters hold before */
-
 void add_bytes(uint64_t *hash, const void *data, size_t size);
 void add_text(uint64_t *hash, const char *text);
 void add_file(uint64_t *hash, const char *path);
 void add_tree(uint64_t *hash, const char *path); /* every file below it, by name */
+
+/* ---- what scenes use (faults.c) ---- */
+extern struct heap faults_heap;
+extern efme_context *faults_context; /* one thread, on the heap */
+#define NOTHING ((void *)(uintptr_t)64) /* what out-parameters hold before */
 void add_model(uint64_t *hash, const efme_model *model);
 void add_image(uint64_t *hash, const efme_image *image);
 void add_dataset(uint64_t *hash, const efme_dataset *dataset, int pixels);

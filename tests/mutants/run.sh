@@ -63,6 +63,9 @@ bad() { # name reason
 }
 table >"$work/table"
 sed -n '/^| mutant/,$p' "$here/README.md" | cmp -s - "$work/table" || bad README.md "its table is not what --table prints"
+for name in $(names); do # those whose turn it is not, too
+  patch -d "$work/source" -p1 --dry-run -s -F0 <"$here/$name.patch" >/dev/null 2>&1 || bad "$name" "its patch does not apply"
+done
 for name in $chosen; do
   test=$(test_of "$name")
   # The same program must pass without the mutant: once for each.

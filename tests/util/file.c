@@ -116,6 +116,33 @@ START_TEST(old_file_until_commit) {
 }
 END_TEST
 
+/* Two processes that write one file at the same time: neither fails, and every reader sees a whole file of one of them. */
+START_TEST(two_writers) {
+  enum { SIZE = 5000, TIMES = 300 };
+  static char mine[SIZE];
+  fflush(NULL);
+  pid_t child = fork();
+  memset(mine, child ? 'a' : 'b', SIZE);
+  for (int i = 0; i < TIMES; i++) {
+    efme_status status = efme_file_write(libc_memory, at("f"), mine, SIZE);
+    if (!child && status) _exit(1);
+    if (!child) continue;
+    uint8_t *data;
+    size_t size;
+    ck_assert_msg(status == EFME_OK, "%s", efme_last_error());
+    ck_assert_int_eq(efme_file_read(&data, &size, libc_memory, at("f"), SIZE), EFME_OK);
+    ck_assert_uint_eq(size, SIZE);
+    for (size_t k = 1; k < SIZE; k++) ck_assert_msg(data[k] == data[0], "byte %zu is of another file", k);
+    efme_mem_free(libc_memory, data);
+  }
+  if (!child) _exit(0);
+  int status;
+  ck_assert_int_eq(waitpid(child, &status, 0), child);
+  ck_assert_int_eq(status, 0);
+  ck_assert_int_eq(entries(root), 1);
+}
+END_TEST
+
 START_TEST(write_errors) {
   struct efme_atomic_file f;
   ck_assert_int_eq(efme_atomic_open(&f, libc_memory, at("no/such/f")), EFME_E_IO);
@@ -260,6 +287,7 @@ int main(void) {
   tcase_add_test(t, read_errors);
   tcase_add_test(t, file_of_unknown_size);
   tcase_add_test(t, old_file_until_commit);
+  tcase_add_test(t, two_writers);
   tcase_add_test(t, write_errors);
   tcase_add_test(t, closed_descriptors);
   tcase_add_test(t, killed_while_writing);
