@@ -2,9 +2,7 @@
 #ifndef EFME_EXPORT_H
 #define EFME_EXPORT_H
 
-#if defined(_WIN32)
-#define EFME_API
-#elif defined(__GNUC__)
+#if defined(__GNUC__)
 #define EFME_API __attribute__((visibility("default")))
 #else
 #define EFME_API

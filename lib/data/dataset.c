@@ -88,12 +88,13 @@ int32_t efme_dataset_find_class(const efme_dataset *d, const char *name, size_t 
   return EFME_NO_CLASS;
 }
 
-/* Class of each item from its native label. Equal labels are one pointer, and often neighbours. */
+/* Class of each item that was given none, from its native label. Equal labels are one pointer, and often neighbours. */
 static void label_by_native(efme_dataset *d) {
   const char *last = NULL;
   int32_t label = EFME_NO_CLASS;
   for (uint64_t i = 0; i < d->count; i++) {
     const char *native = efme_item_record(d, i)->native;
+    if (d->labels[i] != EFME_NO_CLASS) continue;
     if (native != last) label = efme_dataset_find_class(d, native, strlen(native));
     last = native;
     d->labels[i] = label;
@@ -107,11 +108,9 @@ efme_status efme_dataset_from_store(efme_dataset **out, struct efme_store *store
     return EFME_E_NOMEM;
   }
   d->stores[d->store_count++] = store;
-  int given = 1;
   for (uint64_t i = 0; i < d->count; i++) {
     d->items[i] = (struct efme_item){0, (uint32_t)i};
     d->labels[i] = store->records[i].label;
-    given &= d->labels[i] != EFME_NO_CLASS;
   }
   const char **natives = NULL;
   efme_status status = EFME_OK;
@@ -125,7 +124,7 @@ efme_status efme_dataset_from_store(efme_dataset **out, struct efme_store *store
     efme_dataset_release(d);
     return status;
   }
-  if (!given) label_by_native(d);
+  label_by_native(d);
   *out = d;
   return EFME_OK;
 }

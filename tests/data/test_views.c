@@ -443,6 +443,27 @@ START_TEST(host_mistakes) {
 }
 END_TEST
 
+/* A label that is given stays, whatever its native label; one that is not is the class of that name, if there is one. */
+static efme_status mixed_describe(efme_sample *s, uint64_t index, void *user) {
+  static const char *const natives[] = {"happy", "sad", "other", ""};
+  static const int32_t given[] = {1, EFME_NO_CLASS, EFME_NO_CLASS, 0};
+  (void)user;
+  s->native_label = natives[index], s->label = given[index];
+  return EFME_OK;
+}
+
+START_TEST(labels_given_and_found) {
+  static const char *const names[] = {"happy", "sad"};
+  static const int32_t wanted[] = {1, 1, EFME_NO_CLASS, 0};
+  efme_dataset_callbacks c = {
+      .struct_size = sizeof c, .count = 4, .describe = mixed_describe, .read = host_read, .class_names = names, .class_count = 2};
+  efme_dataset *d = NULL;
+  assert_ok(efme_dataset_create(&d, context, &c));
+  for (uint64_t i = 0; i < 4; i++) ck_assert_int_eq(sample_of(d, i).label, wanted[i]);
+  efme_dataset_release(d);
+}
+END_TEST
+
 START_TEST(questions_and_describe) {
   struct host h = {40, 3, moods, 5, 0};
   efme_dataset *d = host_dataset(&h);
@@ -542,6 +563,7 @@ int main(void) {
   tcase_add_test(t, subset_and_concat);
   tcase_add_test(t, without_the_images_of_another);
   tcase_add_test(t, host_mistakes);
+  tcase_add_test(t, labels_given_and_found);
   tcase_add_test(t, questions_and_describe);
   tcase_add_test(t, describe_in_the_papers_form);
   suite_add_tcase(suite, t);
