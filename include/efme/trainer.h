@@ -34,7 +34,7 @@ typedef struct efme_collectives {
   uint32_t rank, ranks; /* 0 .. ranks-1; 1: alone, the functions may be NULL then */
   efme_status (*allreduce)(float *values, size_t count, void *user); /* sum, in place, the same bits on every rank */
   efme_status (*broadcast)(void *data, size_t size, uint32_t root, void *user); /* size bytes of rank root to all */
-  efme_status (*barrier)(void *user);
+  efme_status (*barrier)(void *user); /* needed, but not called by this version */
   void *user;
 } efme_collectives;
 
