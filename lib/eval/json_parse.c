@@ -15,10 +15,20 @@ static const char *blanks(const char *s, const char *end) {
   return s;
 }
 
+/* The last byte of what a backslash escapes. */
+static const char *escape(const char *s, const char *end) {
+  if (++s == end || !*s || !strchr("\"\\/bfnrtu", *s)) return NULL;
+  for (int i = 0, unicode = *s == 'u'; unicode && i < 4; i++)
+    if (++s == end || !*s || !strchr("0123456789abcdefABCDEF", *s)) return NULL;
+  return s;
+}
+
 static const char *string(const char *s, const char *end) {
   if (s == end || *s != '"') return NULL;
-  for (s++; s < end && *s != '"'; s++)
-    if ((unsigned char)*s < 0x20 || (*s == '\\' && ++s == end)) return NULL;
+  for (s++; s < end && *s != '"'; s++) {
+    if ((unsigned char)*s < 0x20) return NULL;
+    if (*s == '\\' && !(s = escape(s, end))) return NULL;
+  }
   return s < end ? s + 1 : NULL;
 }
 
