@@ -95,13 +95,6 @@ static efme_status read_label(const struct table *t, int32_t *out, enum column c
   return EFME_OK;
 }
 
-/* A fold that is named after a subject is made canonical like one. */
-static const char *fold_of(struct table *t, const struct efme_outcome *row) {
-  const char *fold = field(t, FOLD);
-  if (!fold) return row->subject;
-  return strchr(fold, '/') ? efme_key_subject(&t->result->pool, row->dataset, fold) : efme_key_copy(&t->result->pool, fold);
-}
-
 static efme_status add_record(struct table *t) {
   struct efme_strings *pool = &t->result->pool;
   struct efme_outcome row = {0};
@@ -115,11 +108,14 @@ static efme_status add_record(struct table *t) {
   if (!row.dataset) return EFME_E_NOMEM;
   row.subject = *field(t, SUBJECT) ? efme_key_subject(pool, row.dataset, field(t, SUBJECT)) : "";
   row.clip = efme_key_copy(pool, field(t, CLIP));
-  const char *clip = row.clip ? efme_key_clip(pool, row.dataset, row.clip) : NULL;
-  if (!row.subject || !clip) return EFME_E_NOMEM;
+  row.fold = field(t, FOLD) ? efme_key_copy(pool, field(t, FOLD)) : row.subject;
+  row.fold_is_subject = !field(t, FOLD) && row.subject && *row.subject;
+  const char *clip = row.clip ? efme_key_clip(pool, row.dataset, row.clip) : NULL, *told;
+  if (!row.subject || !row.fold || !clip || efme_key_subject_of_clip(pool, &told, row.dataset, clip)) return EFME_E_NOMEM;
+  /* Where the scripts' search wrote the table, its subject is the fold's: s1 for a clip of s11. */
+  if (told && efme_key_substring(row.subject, told)) row.subject = told;
   row.key = efme_key_join(pool, *row.subject ? row.subject : row.dataset, clip);
-  row.fold = fold_of(t, &row);
-  return row.key && row.fold ? efme_result_add(t->result, &row) : EFME_E_NOMEM;
+  return row.key ? efme_result_add(t->result, &row) : EFME_E_NOMEM;
 }
 
 static efme_status read_rows(struct table *t) {

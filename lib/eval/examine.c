@@ -1,5 +1,5 @@
-/* What foreign predictions show about how they were made: clips tested twice, in the fold of another subject (and whether
- * a search by substring would explain it), missing or unknown clips, labels that differ, denominators.
+/* What foreign predictions show about how they were made: clips tested twice, missing or unknown clips, labels that differ,
+ * denominators. What their folds show is in folds.c.
  *
  * Every comparison is of whole canonical keys. Rows and expected samples are sorted by key once; all is n log n. */
 #include <stdlib.h>
@@ -137,32 +137,6 @@ static efme_status find_missing(struct examination *e) {
 
 /* ---- what the rows alone show ---- */
 
-static int names_subject(const struct efme_outcome *row) { return *row->subject && strchr(row->fold, '/') != NULL; }
-
-static efme_status find_wrong_folds(struct efme_result *r) {
-  const struct efme_outcome *first = NULL, *part = NULL;
-  for (size_t i = 0; i < r->count; i++) {
-    const struct efme_outcome *row = &r->rows[i];
-    if (!names_subject(row) || !strcmp(row->fold, row->subject)) continue;
-    r->foreign.wrong_fold++;
-    if (!first) first = row;
-    if (!efme_key_substring(row->fold, row->subject)) continue;
-    r->foreign.substring++;
-    if (!part) part = row;
-  }
-  efme_status status = EFME_OK;
-  if (first)
-    status = efme_result_find(r, 1, "wrong-fold",
-                              "%llu lines test a clip in the fold of another subject, first %s in fold %s: that model was not kept from %s",
-                              (unsigned long long)r->foreign.wrong_fold, first->key, first->fold, first->subject);
-  if (status == EFME_OK && part)
-    status = efme_result_find(
-        r, 1, "substring",
-        "%llu of these are what a search by substring finds: %s is part of %s (first clip %s); keys must be compared whole",
-        (unsigned long long)r->foreign.substring, strchr(part->fold, '/') + 1, strchr(part->subject, '/') + 1, part->clip);
-  return status;
-}
-
 static int rows_by_key(const void *a, const void *b) {
   const struct efme_outcome *x = *(struct efme_outcome *const *)a, *y = *(struct efme_outcome *const *)b;
   int order = strcmp(x->key, y->key);
@@ -252,15 +226,16 @@ static efme_status examine(struct examination *e, const efme_dataset *expected) 
   r->foreign.distinct = efme_mem_calloc(r->allocator, (size_t)r->classes * r->classes, sizeof(uint64_t), "confusion over distinct clips");
   r->foreign.expected_counts = efme_mem_calloc(r->allocator, r->classes, sizeof(uint64_t), "samples of the classes");
   if (!r->foreign.distinct || !r->foreign.expected_counts) return EFME_E_NOMEM;
-  if (expected) status = load_expected(e, expected);
+  status = efme_result_finish(r);
+  if (status == EFME_OK) status = efme_result_name_folds(r);
+  if (status == EFME_OK && expected) status = load_expected(e, expected);
   if (status == EFME_OK && expected) status = match_rows(e);
   if (status == EFME_OK && expected) status = find_missing(e);
-  if (status == EFME_OK) status = find_wrong_folds(r);
+  if (status == EFME_OK) status = efme_result_check_folds(r);
   if (status == EFME_OK) status = find_repeats(r);
   for (size_t i = 0; status == EFME_OK && i < e->count; i++) r->foreign.expected_counts[e->items[i].label]++;
   for (size_t i = 0; status == EFME_OK && !expected && i < (size_t)r->classes * r->classes; i++)
     r->foreign.expected_counts[i / r->classes] += r->foreign.distinct[i];
-  if (status == EFME_OK) status = efme_result_finish(r);
   if (status == EFME_OK) status = find_denominators(r);
   if (status == EFME_OK) status = note_comparisons(r);
   return status;

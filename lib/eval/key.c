@@ -26,8 +26,21 @@ const char *efme_key_dataset(struct efme_strings *pool, const char *text) {
   return efme_key_set(copy);
 }
 
+efme_status efme_key_split(struct efme_strings *pool, const char **dataset, const char **rest, const char *text) {
+  const char *slash = strchr(text, '/');
+  *dataset = NULL;
+  if (!slash) return EFME_OK;
+  const char *front = efme_strings_add(pool, text, (size_t)(slash - text));
+  *dataset = front ? efme_key_dataset(pool, front) : NULL;
+  *rest = slash + 1;
+  return *dataset ? EFME_OK : EFME_E_NOMEM;
+}
+
 const char *efme_key_subject(struct efme_strings *pool, const char *dataset, const char *text) {
+  const char *front, *rest;
   char bare[32];
+  if (efme_key_split(pool, &front, &rest, text)) return NULL;
+  if (front && !strcmp(front, dataset)) text = rest;
   return efme_key_join(pool, dataset, efme_key_bare_subject(bare, dataset, text));
 }
 

@@ -9,7 +9,9 @@
 const char *efme_key_copy(struct efme_strings *pool, const char *text);
 const char *efme_key_join(struct efme_strings *pool, const char *a, const char *b);
 const char *efme_key_dataset(struct efme_strings *pool, const char *text);
-/* The canonical subject "smic/s01"; text may already be one. */
+/* "SMIC/s1": the canonical dataset and what stands behind it; *dataset NULL where there is no slash. */
+efme_status efme_key_split(struct efme_strings *pool, const char **dataset, const char **rest, const char *text);
+/* The canonical subject "smic/s01"; text may be a key of the dataset, in any spelling. */
 const char *efme_key_subject(struct efme_strings *pool, const char *dataset, const char *text);
 const char *efme_key_clip(struct efme_strings *pool, const char *dataset, const char *text);
 /* The subject that a clip's own name tells ("smic/s11" of "s11_ne_01", "samm/006" of "006_1_2"); *out NULL where it tells none. */

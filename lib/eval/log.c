@@ -124,6 +124,7 @@ static efme_status read_clip(struct reader *in, struct field *fields) {
   row.header = in->header;
   row.dataset = in->dataset;
   row.fold = in->fold;
+  row.fold_is_subject = in->fold != in->dataset;
   row.clip = efme_key_copy(pool, unescape(fields[0]));
   const char *clip = row.clip ? efme_key_clip(pool, row.dataset, row.clip) : NULL;
   if (!clip || efme_key_subject_of_clip(pool, &row.subject, row.dataset, clip)) return EFME_E_NOMEM;

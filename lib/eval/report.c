@@ -57,6 +57,7 @@ static void json_foreign(struct efme_json *j, const struct efme_result *r) {
   efme_json_u64(j, "tested_again", f->repeated);
   efme_json_u64(j, "in_wrong_fold", f->wrong_fold);
   efme_json_u64(j, "by_substring", f->substring);
+  efme_json_u64(j, "split_subjects", f->split_subjects);
   efme_json_u64(j, "missing", f->missing);
   efme_json_u64(j, "unknown", f->unknown);
   efme_json_u64(j, "other_truth", f->truth_differs);

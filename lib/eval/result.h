@@ -14,6 +14,7 @@ struct efme_outcome {
   const char *fold;                           /* "casme2/sub01", "fold 3", "" where there are none */
   const char *header;                         /* the log's line above it, NULL: made from dataset and subject */
   int32_t truth, predicted;
+  int fold_is_subject; /* foreign: fold is a subject's canonical key */
 };
 
 /* Something the audit has to say. code: a short name that programs may look for; docs/evaluation.md lists them. */
@@ -29,7 +30,7 @@ struct efme_foreign {
   const char *source;        /* path */
   uint64_t *expected_counts; /* samples of each class that there are: of `expected`, else distinct clips */
   uint64_t *distinct;        /* confusion over distinct clips */
-  uint64_t repeated, wrong_fold, substring, missing, unknown, truth_differs;
+  uint64_t repeated, wrong_fold, substring, split_subjects, missing, unknown, truth_differs;
 };
 
 struct efme_result {
@@ -85,10 +86,14 @@ efme_status efme_result_report(const struct efme_result *r, struct efme_text *ou
 efme_status efme_result_log(const struct efme_result *r, struct efme_text *out);
 efme_status efme_result_csv(const struct efme_result *r, struct efme_text *out);
 
-/* ---- foreign predictions (log.c, csv.c, expected.c) ---- */
+/* ---- foreign predictions (log.c, csv.c, folds.c, examine.c) ---- */
 efme_status efme_log_read(struct efme_result *r, const char *path);
 efme_status efme_csv_read(struct efme_result *r, const char *path);
-/* Compares the rows with the samples there should be (NULL: unknown), counts, and adds the findings. Then r is finished. */
+/* Finds which folds are named after subjects, which may stand in a table as "smic/s01" or "s1". r is finished. */
+efme_status efme_result_name_folds(struct efme_result *r);
+/* Clips in folds that are not their subject's. */
+efme_status efme_result_check_folds(struct efme_result *r);
+/* Finishes r, compares the rows with the samples there should be (NULL: unknown), counts, and adds the findings. */
 efme_status efme_result_examine(struct efme_result *r, const efme_dataset *expected);
 
 #endif

@@ -316,6 +316,64 @@ START_TEST(megc2019_by_substring) {
 }
 END_TEST
 
+START_TEST(names_of_folds) {
+  /* A table's folds may be keys, bare subjects or names of its own: whichever, error 1 does not escape, and nobody is accused wrongly. */
+  static const struct {
+    const char *rows;  /* dataset,subject,clip,fold */
+    const char *found; /* in the audit; NULL: clean */
+    int substring;
+  } cases[] = {
+      {"smic,s1,s1_ne_01,s1;smic,s11,s11_ne_01,s1;smic,s11,s11_ne_01,s11", "s01 is part of s11 (first clip s11_ne_01)", 1},
+      {"smic,1,s1_ne_01,1;smic,11,s11_ne_01,1;smic,11,s11_ne_01,11", "smic/s11/s11_ne_01 in fold smic/s01", 1},
+      {"smic,s1,s1_ne_01,SMIC/s1;smic,s11,s11_ne_01,SMIC/1", "smic/s11/s11_ne_01 in fold smic/s01", 1},
+      {"own,ann,a,ann;own,joe,b,ann", "own/joe/b in fold own/ann", 0},
+      {"own,ann,a,ann;own,joann,b,ann;own,joann,b,joann", "ann is part of joann", 1},
+      {"smic,s1,s1_ne_01,s1;casme2,sub03,EP01,s1", "casme2/sub03/EP01 in fold smic/s01", 0},
+      {"smic,s1,s1_ne_01,smic/s1;casme2,sub03,EP01,smic/s1", "casme2/sub03/EP01 in fold smic/s01", 0},
+      /* the subject is the fold's as well */
+      {"smic,s1,s1_ne_01,s1;smic,s1,s11_ne_01,s1;smic,s11,s11_ne_01,s11", "s01 is part of s11 (first clip s11_ne_01)", 1},
+      /* names that may mean this or that */
+      {"smic,1,s1_ne_01,1;casme2,1,EP01,1", "`1` may be smic/s01 or casme2/sub01", 0},
+      {"smic,s1,s1_ne_01,s2;smic,s2,s2_ne_01,s1", "`s1` may be smic/s01, of whom that fold tests nothing", 0},
+      {"smic,s1,s1_ne_01,s1;smic,s2,s2_ne_01,rest", "`rest` is no subject that it tests, others are", 0},
+      /* names that say nothing */
+      {"smic,s1,s1_ne_01,fold 0;smic,s11,s11_ne_01,fold 0;smic,s11,s11_ne_02,fold 1",
+       "1 subjects are tested in more than one fold, first smic/s11 in fold 0 and in fold 1", 0},
+      /* and what is in order */
+      {"smic,s1,s1_ne_01,s1;smic,s11,s11_ne_01,s11;casme2,1,EP01,sub01;samm,6,006_1_2,006", NULL, 0},
+      {"SMIC,SMIC/s1,s1_ne_01,smic/s01;smic,s11,s11_ne_01,SMIC/s11", NULL, 0},
+      {"smic,s1,s1_ne_01,fold 0;smic,s11,s11_ne_01,fold 0;smic,s2,s2_ne_01,fold 1/2", NULL, 0},
+      {"smic,s1,s1_ne_01,smic;casme2,1,EP01,casme2", NULL, 0},
+  };
+  efme_context *context = test_context(1);
+  char *folder = test_folder();
+  const char *path = test_path(folder, "some.csv");
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char table[512] = "dataset,subject,clip,fold,truth,predicted\n", *end = table + strlen(table);
+    int rows = 0;
+    for (const char *row = cases[i].rows; *row;) {
+      size_t n = strcspn(row, ";");
+      end += sprintf(end, "%.*s,%d,0\n", (int)n, row, rows++ % 2);
+      row += n + (row[n] == ';');
+    }
+    efme_result *r = NULL;
+    test_write(path, table, strlen(table));
+    OK(efme_result_from_csv(&r, context, path, NULL, 2, NULL));
+    char *text = audit(r);
+    ck_assert_msg(efme_result_clean(r) == !cases[i].found, "%s: %s", cases[i].rows, text);
+    if (cases[i].found) HAS(text, cases[i].found);
+    char count[32];
+    snprintf(count, sizeof count, "\"by_substring\": %d,", cases[i].substring);
+    HAS(text, count);
+    efme_string_free(text);
+    efme_result_release(r);
+  }
+  test_remove(folder);
+  free(folder);
+  efme_context_release(context);
+}
+END_TEST
+
 /* A log with this confusion, in folds of five lines. */
 static char *log_of(const int counts[3][3]) {
   char *log = malloc(1 << 16);
@@ -457,6 +515,7 @@ int main(void) {
   tcase_add_test(t, tables);
   tcase_add_test(t, substring_subjects);
   tcase_add_test(t, megc2019_by_substring);
+  tcase_add_test(t, names_of_folds);
   tcase_add_test(t, printed_against_log);
   tcase_add_test(t, published_log);
   tcase_add_test(t, expected_must_fit);
