@@ -10,7 +10,6 @@
  * An idle worker spins for about 20 us (a plan's ops follow each other closer than that) and then sleeps on a condition. */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -164,23 +163,19 @@ void efme_cpu_pool_leave(struct efme_cpu_pool *pool) { atomic_store_explicit(&po
 
 static int start(struct efme_cpu_pool *pool, uint32_t count) {
   pthread_attr_t attributes;
-  sigset_t all, old;
   size_t stack = STACK_BYTES;
   if (pthread_attr_init(&attributes)) return 0;
   pthread_attr_setstacksize(&attributes, stack);
-  sigfillset(&all); /* signals are the host's threads' business */
-  pthread_sigmask(SIG_SETMASK, &all, &old);
   int failed = 0;
   for (uint32_t i = 0; i < count && !failed; i++) {
     struct worker *w = &pool->workers[i];
     w->pool = pool;
     w->index = i + 1;
-    failed = pthread_create(&w->thread, &attributes, worker_main, w);
+    failed = efme_thread_create(&w->thread, &attributes, worker_main, w);
     while (failed == EINVAL && stack < STACK_LIMIT && !pthread_attr_setstacksize(&attributes, stack *= 4))
-      failed = pthread_create(&w->thread, &attributes, worker_main, w);
+      failed = efme_thread_create(&w->thread, &attributes, worker_main, w);
     if (!failed) pool->started++;
   }
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
   pthread_attr_destroy(&attributes);
   return !failed;
 }

@@ -2,7 +2,6 @@
  * ring; the consumer waits for the slot that is next. Which sample stands where is decided by the order alone, so neither
  * threads nor depth can be seen in what comes out; an error belongs to its place in the order, too. */
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
 #include "data/dataset.h"
@@ -100,13 +99,8 @@ static void *worker(void *arg) {
   return NULL;
 }
 
-/* Workers take no signals: those are the host's. */
 static void start_threads(struct efme_loader *l) {
-  sigset_t all, old;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
-  while (l->threads < l->options.threads && !pthread_create(&l->ids[l->threads], NULL, worker, l)) l->threads++;
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  while (l->threads < l->options.threads && !efme_thread_create(&l->ids[l->threads], NULL, worker, l)) l->threads++;
 }
 
 static efme_status check(struct efme_loader_options *o, const struct efme_stage_info *info, const uint64_t *indices, uint64_t count) {

@@ -116,7 +116,7 @@ static efme_status start_workers(struct run *run, struct worker *workers, uint32
   for (uint32_t i = 0; i < wanted; i++) {
     workers[i].run = run;
     run->active++;
-    if (pthread_create(&workers[i].thread, NULL, work, &workers[i])) {
+    if (efme_thread_create(&workers[i].thread, NULL, work, &workers[i])) {
       run->active--;
       break;
     }

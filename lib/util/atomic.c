@@ -110,8 +110,7 @@ static int create_named(struct efme_atomic_file *f) {
 static efme_status write_all(int fd, const char *path, const void *data, size_t size) {
   const char *p = data;
   while (size) {
-    ssize_t n = write(fd, p, EFME_MIN(size, (size_t)1 << 30));
-    if (n < 0 && errno == EINTR) continue;
+    ssize_t n = efme_fd_write(fd, p, EFME_MIN(size, (size_t)1 << 30));
     if (n <= 0) return efme_fail_errno(path, "write");
     p += n;
     size -= (size_t)n;

@@ -1,8 +1,11 @@
 /* Files: whole reads with a limit, lines added, directories. Paths are opaque bytes. Writing: atomic.c. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "util/util.h"
@@ -31,6 +34,27 @@ int efme_fd_open(const char *path, int flags) {
   if (moved < 0 && (flags & O_EXCL)) unlink(path);
   errno = e;
   return moved;
+}
+
+/* A write past the limit that was set for the process (RLIMIT_FSIZE) sends SIGXFSZ, which by default ends it. That one is taken away, and what
+ * remains is the error, EFBIG. */
+ssize_t efme_fd_write(int fd, const void *data, size_t size) {
+  const struct timespec now = {0, 0};
+  sigset_t beyond, before, pending;
+  ssize_t n;
+  sigemptyset(&beyond);
+  sigaddset(&beyond, SIGXFSZ);
+  sigpending(&pending);
+  pthread_sigmask(SIG_BLOCK, &beyond, &before);
+  do n = write(fd, data, size);
+  while (n < 0 && errno == EINTR);
+  int e = errno;
+  if (n < 0 && e == EFBIG && !sigismember(&pending, SIGXFSZ))
+    while (sigtimedwait(&beyond, NULL, &now) < 0 && errno == EINTR) {
+    }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  errno = e;
+  return n;
 }
 
 /* O_NONBLOCK so that a pipe without a writer is refused instead of waited for; it means nothing for a regular file. */
@@ -121,9 +145,9 @@ efme_status efme_file_append_line(const char *path, const char *line) {
   size_t length = (size_t)snprintf(text, sizeof text, "%s%s\n", last == '\n' ? "" : "\n", line);
   if (!status && length >= sizeof text) status = efme_fail(EFME_E_LIMIT, "%s: a line of %zu bytes", path, length);
   for (size_t at = 0; !status && at < length;) { /* one write, as a rule: lines of two processes do not mix */
-    n = write(fd, text + at, length - at);
+    n = efme_fd_write(fd, text + at, length - at);
     if (n > 0) at += (size_t)n;
-    else if (n == 0 || errno != EINTR) status = efme_fail_errno(path, "append");
+    else status = efme_fail_errno(path, "append");
   }
   close(fd);
   return status;

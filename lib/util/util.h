@@ -3,10 +3,12 @@
 #ifndef EFME_UTIL_H
 #define EFME_UTIL_H
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "efme/context.h"
 #include "efme/status.h"
@@ -82,6 +84,7 @@ size_t efme_format_fixed(char *buffer, size_t size, double v, int decimals);
 /* ---- files (file.c, atomic.c); opened O_CLOEXEC, EINTR repeated, a directory or pipe refused by name ---- */
 /* open() with these flags and O_CLOEXEC; never gives one of the standard descriptors 0 to 2. -1 and errno on failure. */
 int efme_fd_open(const char *path, int flags);
+ssize_t efme_fd_write(int fd, const void *data, size_t size); /* as write(), EINTR repeated, no SIGXFSZ */
 /* IO, or NOMEM where errno says so: "PATH: cannot VERB: " and the reason. */
 efme_status efme_fail_errno(const char *path, const char *verb);
 /* Whole file, NUL put behind it. limit in bytes: beyond it EFME_E_LIMIT. Errors name path. */
@@ -110,6 +113,10 @@ efme_status efme_file_look(enum efme_file_kind *out, const char *path);
 efme_status efme_dir_create(const struct efme_allocator *a, const char *path); /* like mkdir -p; an existing one is fine */
 /* "dir/name" */
 char *efme_path_join(const struct efme_allocator *a, const char *dir, const char *name);
+
+/* ---- threads (thread.c) ---- */
+/* pthread_create, with the host's signals blocked. */
+int efme_thread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *arg);
 
 /* ---- hashes (hash.c) ---- */
 uint64_t efme_hash64(const void *data, size_t size, uint64_t seed); /* fast, not cryptographic; same on every machine; documented in the file */

@@ -96,8 +96,18 @@ int open(const char *path, int flags, ...) {
   return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
-ssize_t read(int fd, void *data, size_t size) { return move("read", SYS_read, fd, data, size, EIO); }
-ssize_t write(int fd, const void *data, size_t size) { return move("write", SYS_write, fd, data, size, ENOSPC); }
+ssize_t read(int fd, void *data, size_t size) {
+  watched("read", "");
+  return move("read", SYS_read, fd, data, size, EIO);
+}
+ssize_t write(int fd, const void *data, size_t size) {
+  watched("write", "");
+  ssize_t n = move("write", SYS_write, fd, data, size, ENOSPC);
+  int e = errno;
+  watched("written", "");
+  errno = e;
+  return n;
+}
 
 ssize_t pread(int fd, void *data, size_t size, off_t at) {
   return fails("pread", INTERRUPTIBLE, EIO) ? -1 : syscall(SYS_pread64, fd, data, size, at);

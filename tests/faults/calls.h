@@ -16,7 +16,8 @@ void calls_arm(enum calls_fault fault, long number);
 long calls_disarm(void);
 /* The call that it befell: "write"; NULL if none. */
 const char *calls_hit(void);
-/* Told when a file is opened to be written ("open") and when one was put in place ("rename"), on the thread that did so; may be NULL. */
+/* Told when a file is opened to be written ("open"), when one was put in place ("rename") and, with no path, before bytes are read
+ * ("read"), before and after bytes are written ("write", "written"); on the thread that does so; may be NULL. */
 extern void (*calls_watch)(const char *call, const char *path);
 
 #endif

@@ -1,6 +1,6 @@
 /* SIGKILL, at random moments and at every call on files in turn: the work goes on where its last checkpoint stands, and its files come out
  * as those of a run that nobody disturbed, byte for byte. What is done again is counted. */
-#include "kills.h"
+#include "work.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -15,8 +15,8 @@
 
 static const struct job {
   const char *name;
-  kills_work work;
-} jobs[] = {{"train", kills_train}, {"loso", kills_loso}, {"choice", kills_choice}};
+  work_fn work;
+} jobs[] = {{"train", work_train}, {"loso", work_loso}, {"choice", work_choice}};
 enum { TRAIN, LOSO, CHOICE };
 
 /* ---- the log ---- */
@@ -42,7 +42,7 @@ static void note(int kind, const char *fold, size_t n, uint64_t position) {
   e->position = position, e->at = efme_seconds(), e->kind = kind;
 }
 
-int kills_progress(const efme_train_progress *p, void *user) {
+static int log_progress(const efme_train_progress *p, void *user) {
   const char *colon = strchr(p->what, ':'), *what = colon ? colon + 2 : p->what;
   (void)user;
   if (p->event == EFME_TRAIN_STEP && !strcmp(what, "train"))
@@ -53,7 +53,8 @@ int kills_progress(const efme_train_progress *p, void *user) {
 static void watch(const char *call, const char *path) {
   size_t n = strlen(path), suffix = strlen(".checkpoint");
   if (!strcmp(call, "open")) note(OPENED, "", 0, 0);
-  else if (n > suffix && !strcmp(path + n - suffix, ".checkpoint")) {
+  if (strcmp(call, "rename")) return;
+  if (n > suffix && !strcmp(path + n - suffix, ".checkpoint")) {
     const char *fold = strstr(path, "/fold-");
     fold = fold ? fold + strlen("/fold-0000-") : path + n - suffix;
     note(SAVED, fold, (size_t)(path + n - suffix - fold), 0);
@@ -76,7 +77,7 @@ START_TEST(life_of_work) {
   open_log(arguments[5], 0);
   calls_watch = watch;
   calls_arm(CALLS_KILLED, atol(arguments[4]));
-  jobs[atoi(arguments[1])].work(arguments[2], atof(arguments[3]));
+  ok(jobs[atoi(arguments[1])].work(arguments[2], atof(arguments[3]), log_progress));
   calls_disarm();
 }
 END_TEST
