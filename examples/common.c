@@ -1,6 +1,7 @@
 /* What the example programs share. See common.h. */
 #include "common.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,6 +37,13 @@ int program_failed(const char *program, const char *what, efme_status status) {
   }
   fprintf(stderr, "%s: %s: %s (%s)\n", program, what, efme_last_error(), efme_status_name(status));
   return EXIT_FAILED;
+}
+
+int program_ended(const char *program, int code) {
+  int before = ferror(stdout);
+  if (!fflush(stdout) && !before) return code;
+  fprintf(stderr, "%s: standard output: %s\n", program, strerror(errno));
+  return code == EXIT_DONE ? EXIT_FAILED : code;
 }
 
 /* ---- command lines ---- */

@@ -46,6 +46,9 @@ int show_folds(const efme_train_progress *progress, void *user);
 /* Prints `program: what: the library's text` and gives the exit code that fits. */
 int program_failed(const char *program, const char *what, efme_status status);
 
+/* The exit code that main gives: EXIT_FAILED instead of EXIT_DONE where what was printed did not reach its end (a full disk). */
+int program_ended(const char *program, int code);
+
 /* 1 after Ctrl-C. */
 int program_interrupted(void);
 

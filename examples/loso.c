@@ -109,7 +109,7 @@ static void parse(struct choice *c, int argc, char **argv) {
         break;
       case 'h':
         fputs(help, stdout);
-        exit(EXIT_DONE);
+        exit(program_ended("efme-loso", EXIT_DONE));
       default:
         exit(EXIT_USAGE);
       }
@@ -234,5 +234,5 @@ int main(int argc, char **argv) {
   efme_dataset_release(data);
   efme_dataset_release(all);
   efme_context_release(context);
-  return code;
+  return program_ended("efme-loso", code);
 }

@@ -52,7 +52,7 @@ static void parse(struct choice *c, int argc, char **argv) {
       break;
     case 'h':
       fputs(help, stdout);
-      exit(EXIT_DONE);
+      exit(program_ended("efme-predict", EXIT_DONE));
     default:
       exit(EXIT_USAGE);
     }
@@ -170,5 +170,5 @@ int main(int argc, char **argv) {
   efme_predictor_release(predictor);
   efme_model_release(model);
   efme_context_release(context);
-  return code;
+  return program_ended(me, code);
 }

@@ -1,6 +1,7 @@
 /* The three programs from outside: what --help says, every exit code that it names, lines for scripts and for terminals, Ctrl-C,
  * and one small way through all of them. */
 #include <cjson/cJSON.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include "examples/run.h"
@@ -322,6 +323,51 @@ START_TEST(predict_interrupted) {
 }
 END_TEST
 
+/* ---- where the output goes nowhere ---- */
+
+static void same_files(const char *a, const char *b) {
+  char command[600];
+  snprintf(command, sizeof command, "diff -r %s %s", a, b);
+  ck_assert_msg(system(command) == 0, "%s and %s differ", a, b);
+}
+
+/* What was computed is there all the same, and a program that could not say so does not claim success. */
+START_TEST(output_lost) {
+  const char *const sure[] = {"--data", OTHERS, "--size", "32", "--cut", "1", "--epochs", "1", "--out", in("sure"), NULL};
+  const char *const lost[] = {"--data", OTHERS, "--size", "32", "--cut", "1", "--epochs", "1", "--out", in("lost"), NULL};
+  struct run r = run_program(PRETRAIN, sure, 0, NULL);
+  ENDS(r, 0);
+  static const int ways[] = {RUN_FULL, RUN_CLOSED};
+  for (int i = 0; i < 2; i++) {
+    remove(in("lost"));
+    r = run_program(PRETRAIN, lost, ways[i], NULL);
+    ENDS(r, 1);
+    HAS(r.errors, "efme-pretrain: standard output: ");
+    same_files(in("sure"), in("lost"));
+    r = run_program(PREDICT, ARGS("--weights", in("weights"), in("grey.pgm")), ways[i], NULL);
+    ENDS(r, 1);
+    HAS(r.errors, "efme-predict: standard output: ");
+    r = run_program(LOSO, ARGS("--help"), ways[i], NULL);
+    ENDS(r, 1);
+  }
+}
+END_TEST
+
+/* Whoever read the output is gone: the program ends by SIGPIPE as others do, and the run goes on from there. */
+START_TEST(reader_gone) {
+  const char *const quiet[] = {"--data", SOME, "--weights", in("weights"), "--epochs", "2", "--workers", "1", "--out", in("read"), NULL};
+  const char *const piped[] = {"--data", SOME, "--weights", in("weights"), "--epochs", "2", "--workers", "1", "--out", in("unread"), NULL};
+  struct run r = run_program(LOSO, quiet, 0, NULL);
+  ENDS(r, 0);
+  r = run_program(LOSO, piped, RUN_NO_READER, NULL);
+  ENDS(r, -SIGPIPE);
+  ck_assert(!exists(in("unread/metrics.json")));
+  r = run_program(LOSO, piped, 0, NULL);
+  ENDS(r, 0);
+  same_files(in("read"), in("unread"));
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("examples");
   TCase *t = tcase_create("all");
@@ -339,5 +385,7 @@ int main(void) {
   tcase_add_test(t, pretrain_interrupted);
   tcase_add_test(t, loso_interrupted);
   tcase_add_test(t, predict_interrupted);
+  tcase_add_test(t, output_lost);
+  tcase_add_test(t, reader_gone);
   return test_run(suite);
 }

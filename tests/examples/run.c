@@ -60,7 +60,11 @@ static pid_t start(const char *program, const char *const *arguments, int how) {
   pid_t pid = fork();
   ck_assert_int_ge(pid, 0);
   if (pid == 0) {
-    dup2(out[1], 1);
+    int full = how & RUN_FULL ? open("/dev/full", O_WRONLY) : -1;
+    signal(SIGPIPE, SIG_DFL);
+    if (how & RUN_NO_READER) close(out[0]);
+    dup2(full >= 0 ? full : out[1], 1);
+    if (how & RUN_CLOSED) close(0), close(1);
     dup2(err[1] >= 0 ? err[1] : out[1], 2);
     for (int fd = 3; fd < 64; fd++) close(fd);
     execv(program, (char *const *)argv);
@@ -68,6 +72,7 @@ static pid_t start(const char *program, const char *const *arguments, int how) {
   }
   free(argv);
   close(out[1]);
+  if (how & RUN_NO_READER) close(out[0]), out[0] = -1;
   if (err[1] >= 0) close(err[1]);
   start_stream(&streams[0], out[0]), start_stream(&streams[1], err[0]);
   return pid;

@@ -7,7 +7,8 @@ struct run {
   char *output, *errors; /* on a terminal both are in output */
 };
 
-enum { RUN_TERMINAL = 1 };
+/* NO_READER: nobody reads the output. FULL: it goes to a full disk. CLOSED: standard input and output are closed. */
+enum { RUN_TERMINAL = 1, RUN_NO_READER = 2, RUN_FULL = 4, RUN_CLOSED = 8 };
 
 /* arguments end with NULL; interrupt_at: when this has been printed the program gets SIGINT (NULL: never). Ends after a minute at
  * most, however the program fares. The texts live until the next run. */
