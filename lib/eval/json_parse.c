@@ -1,5 +1,6 @@
 /* JSON read by cJSON, which answers NULL for damaged text and for want of memory alike. Which of the two it was tells a look at
- * the grammar (RFC 8259) that allocates nothing. */
+ * the grammar (RFC 8259) that allocates nothing. What cJSON refuses and our files never have, halves of surrogate pairs and numbers of more
+ * than 63 characters, is damage too. */
 #include <cjson/cJSON.h>
 #include <string.h>
 
@@ -18,9 +19,12 @@ static const char *blanks(const char *s, const char *end) {
 /* The last byte of what a backslash escapes. */
 static const char *escape(const char *s, const char *end) {
   if (++s == end || !*s || !strchr("\"\\/bfnrtu", *s)) return NULL;
-  for (int i = 0, unicode = *s == 'u'; unicode && i < 4; i++)
-    if (++s == end || !*s || !strchr("0123456789abcdefABCDEF", *s)) return NULL;
-  return s;
+  if (*s != 'u') return s;
+  if (end - s < 5) return NULL;
+  for (int i = 1; i <= 4; i++)
+    if (!s[i] || !strchr("0123456789abcdefABCDEF", s[i])) return NULL;
+  int half = (s[1] == 'd' || s[1] == 'D') && strchr("89abcdefABCDEF", s[2]);
+  return half ? NULL : s + 4;
 }
 
 static const char *string(const char *s, const char *end) {
@@ -39,6 +43,7 @@ static const char *digits(const char *s, const char *end) {
 }
 
 static const char *number(const char *s, const char *end) {
+  if (end - s > 63) end = s + 63;
   if (s < end && *s == '-') s++;
   s = digits(s, end);
   if (s && s < end && *s == '.') s = digits(s + 1, end);
