@@ -163,6 +163,25 @@ static inline efme_result *lf_run(const struct lf *f, uint32_t workers, const ch
   return r;
 }
 
+/* Weights that have been trained on subjects first .. first + people - 1; twin as in lf_data. */
+static inline efme_model *lf_trained_on(const struct lf *f, uint32_t first, uint32_t people, int twin) {
+  struct lf_data *data = calloc(1, sizeof *data);
+  lf_data_init(data);
+  data->first = first;
+  data->people = people;
+  data->twin = twin;
+  efme_dataset *d = lf_open(f->context, data);
+  efme_trainer *t = NULL;
+  efme_model *model = NULL;
+  OK(efme_trainer_create(&t, f->model, f->recipe, d, NULL));
+  OK(efme_trainer_run(t, NULL, NULL));
+  OK(efme_trainer_model(&model, t));
+  efme_trainer_release(t);
+  efme_dataset_release(d);
+  free(data);
+  return model;
+}
+
 /* Key by key the same, to the bit, whatever the order of rows. */
 static inline void lf_same(const efme_result *a, const efme_result *b) {
   ck_assert_uint_eq(efme_result_count(a), efme_result_count(b));

@@ -55,4 +55,49 @@ static inline struct truths *load_megc(const char *name) {
   return t;
 }
 
+/* A log of the truths, all predicted right. by_substring: folds hold what a search for the subject's name on disk finds in the paths, so
+ * fold s1 of SMIC tests s11 too. */
+static inline char *megc_log(const struct truths *t, int by_substring) {
+  char *log = malloc(1 << 20);
+  size_t n = 0;
+  for (uint64_t i = 0; i < t->count; i++) {
+    if (i && !strcmp(t->items[i].subject, t->items[i - 1].subject) && !strcmp(t->items[i].dataset, t->items[i - 1].dataset)) continue;
+    int search = by_substring && !strcmp(t->items[i].dataset, "smic");
+    char name[24], other[24];
+    snprintf(name, sizeof name, "%s", t->items[i].subject);
+    if (search) snprintf(name, sizeof name, "s%d", atoi(t->items[i].subject + 1));
+    n += (size_t)sprintf(log + n, "%s %s\n", t->items[i].dataset, name);
+    for (uint64_t k = 0; k < t->count; k++) {
+      if (strcmp(t->items[k].dataset, t->items[i].dataset)) continue;
+      snprintf(other, sizeof other, "s%d", atoi(t->items[k].subject + 1));
+      if (search ? strstr(other, name) != NULL : !strcmp(t->items[k].subject, t->items[i].subject))
+        n += (size_t)sprintf(log + n, "%s %d %d\n", t->items[k].clip, t->items[k].label, t->items[k].label);
+    }
+  }
+  return log;
+}
+
+/* A log as a file of the folder, read. */
+static inline efme_result *truths_from_log(efme_context *context, const char *folder, const char *text, const efme_dataset *expected) {
+  const char *path = test_path(folder, "some.log");
+  test_write(path, text, strlen(text));
+  efme_result *r = NULL;
+  OK(efme_result_from_log(&r, context, path, meg3, 3, expected));
+  return r;
+}
+
+/* A log with this confusion, in folds of five lines. */
+static inline char *truths_log(const int counts[3][3]) {
+  char *log = malloc(1 << 16);
+  size_t n = 0;
+  int line = 0;
+  for (int truth = 0; truth < 3; truth++)
+    for (int predicted = 0; predicted < 3; predicted++)
+      for (int k = 0; k < counts[truth][predicted]; k++, line++) {
+        if (line % 5 == 0) n += (size_t)sprintf(log + n, "own p%d\n", line / 5);
+        n += (size_t)sprintf(log + n, "c%d %d %d\n", line, truth, predicted);
+      }
+  return log;
+}
+
 #endif
