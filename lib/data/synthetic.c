@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "data/dataset.h"
-#include "data/face.h"
+#include "data/portrait.h"
 
 static const char *const class_names[3] = {"negative", "positive", "surprise"};
 
@@ -21,24 +21,24 @@ static uint32_t class_of(uint64_t seed, uint32_t number, uint32_t sample) {
   return (missing + 1 + (number + sample) % 2) % 3;
 }
 
-static void make(struct efme_face *f, const efme_synthetic_options *o, uint64_t record) {
+static void make(struct efme_portrait *f, const efme_synthetic_options *o, uint64_t record) {
   uint32_t number = o->first_subject + (uint32_t)(record / o->samples_per_subject), sample = (uint32_t)(record % o->samples_per_subject),
            w[4];
   efme_philox(w, o->seed, EFME_RNG_SYNTHETIC, sample + 1, number, 0x20000);
   double t = (double)o->intensity_min + ((double)o->intensity_max - (double)o->intensity_min) * efme_unit_f64(w[0], w[1]);
-  efme_face_make(f, o->seed, number, sample, (enum efme_face_class)class_of(o->seed, number, sample), t);
+  efme_portrait_make(f, o->seed, number, sample, (enum efme_expression)class_of(o->seed, number, sample), t);
 }
 
 static efme_status synthetic_read(struct efme_store *s, uint64_t record, efme_image **out) {
   const efme_synthetic_options *o = s->state;
-  struct efme_face f;
+  struct efme_portrait f;
   struct efme_pixels px;
   efme_status status = efme_pixels_alloc(&px, s->allocator, o->size, o->size, o->channels);
   if (status) return status;
   struct efme_fpenv fpenv;
   efme_fpenv_enter(&fpenv);
   make(&f, o, record);
-  efme_face_draw(px.data, o->size, o->channels, &f);
+  efme_portrait_draw(px.data, o->size, o->channels, &f);
   efme_fpenv_leave(&fpenv);
   return efme_image_new(out, s->context, s->allocator, &px, 1, "synthetic");
 }
@@ -119,11 +119,11 @@ efme_status efme_dataset_synthetic_truth(const efme_dataset *d, uint64_t index, 
   const struct efme_store *s = efme_item_store(d, index);
   if (s->source != &synthetic_source) return efme_fail(EFME_E_UNSUPPORTED, "sample %s is not synthetic", efme_item_record(d, index)->key);
   const efme_synthetic_options *o = s->state;
-  struct efme_face f;
+  struct efme_portrait f;
   struct efme_fpenv fpenv;
   efme_fpenv_enter(&fpenv);
   make(&f, o, d->items[index].record);
-  efme_face_truth(box, eyes, o->size, &f);
+  efme_portrait_truth(box, eyes, o->size, &f);
   efme_fpenv_leave(&fpenv);
   return EFME_OK;
 }

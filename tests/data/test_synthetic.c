@@ -1,7 +1,7 @@
 /* Synthetic faces: the same pixels everywhere, classes and subjects as promised, truth where the eyes are. */
 #include "data_test.h"
 
-#include "data/face.h"
+#include "data/portrait.h"
 
 static efme_context *context;
 
@@ -121,10 +121,10 @@ END_TEST
 START_TEST(intensity_moves_the_expression_alone) {
   uint8_t a[48 * 48], b[48 * 48], c[48 * 48];
   for (int k = 0; k < 3; k++) {
-    struct efme_face f[3];
+    struct efme_portrait f[3];
     static const double strength[3] = {0, .3, 1};
-    for (int i = 0; i < 3; i++) efme_face_make(&f[i], 7, 3, 5, (enum efme_face_class)k, strength[i]);
-    efme_face_draw(a, 48, 1, &f[0]), efme_face_draw(b, 48, 1, &f[1]), efme_face_draw(c, 48, 1, &f[2]);
+    for (int i = 0; i < 3; i++) efme_portrait_make(&f[i], 7, 3, 5, (enum efme_expression)k, strength[i]);
+    efme_portrait_draw(a, 48, 1, &f[0]), efme_portrait_draw(b, 48, 1, &f[1]), efme_portrait_draw(c, 48, 1, &f[2]);
     double weak = 0, strong = 0, border = 0;
     for (int i = 0; i < 48 * 48; i++) {
       weak += abs(b[i] - a[i]), strong += abs(c[i] - a[i]);

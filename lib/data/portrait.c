@@ -1,7 +1,7 @@
 /* Parameters of a synthetic face: identity from (seed, subject), everything else from (seed, subject, sample). Ranges were
  * chosen so that the classes cannot be told by brightness or by fixed pixels, and need eyes, brows and mouth together:
  * people differ at rest by as much as a weak expression moves them, and every class has open and closed mouths. */
-#include "data/face.h"
+#include "data/portrait.h"
 
 #include "util/util.h"
 
@@ -34,7 +34,7 @@ static struct efme_colour ramp(const struct efme_colour *row, uint32_t n, double
   return mix(row[i], row[i + 1], at - i);
 }
 
-static void identity(struct efme_face *f, struct stream *s) {
+static void identity(struct efme_portrait *f, struct stream *s) {
   static const struct efme_colour skins[] = {{.97, .84, .75}, {.90, .72, .59}, {.74, .55, .41}, {.50, .35, .26}};
   static const struct efme_colour hairs[] = {{.07, .06, .06}, {.22, .14, .09}, {.42, .27, .14}, {.72, .56, .32}, {.62, .61, .60}};
   static const struct efme_colour irises[] = {{.20, .12, .07}, {.33, .24, .12}, {.28, .40, .30}, {.30, .44, .60}};
@@ -57,7 +57,7 @@ static void identity(struct efme_face *f, struct stream *s) {
 
 /* Three kinds of unpleasant: anger draws the brows down and together, sadness lifts their inner ends and drops the
  * corners, disgust lifts the upper lip and wrinkles the nose. */
-static void negative(struct efme_face *f, struct stream *s, double t) {
+static void negative(struct efme_portrait *f, struct stream *s, double t) {
   double kind = unit(s), opened = chance(s, .4) ? range(s, .04, .11) : 0;
   f->open += t * opened;
   f->teeth = range(s, .2, 1);
@@ -76,7 +76,7 @@ static void negative(struct efme_face *f, struct stream *s, double t) {
   }
 }
 
-static void positive(struct efme_face *f, struct stream *s, double t) {
+static void positive(struct efme_portrait *f, struct stream *s, double t) {
   double opened = chance(s, .5) ? range(s, .05, .13) : 0;
   f->corner += t * range(s, .10, .14), f->mouth_width *= 1 + t * range(s, .16, .30);
   f->open += t * opened, f->teeth = range(s, .3, 1);
@@ -84,7 +84,7 @@ static void positive(struct efme_face *f, struct stream *s, double t) {
   f->fold = t, f->brow_raise += t * range(s, -.01, .025);
 }
 
-static void surprise(struct efme_face *f, struct stream *s, double t) {
+static void surprise(struct efme_portrait *f, struct stream *s, double t) {
   double opened = chance(s, .75) ? range(s, .09, .19) : range(s, .0, .04);
   f->brow_raise += t * range(s, .085, .13), f->brow_arch += t * .035;
   f->eye_upper *= 1 + t * range(s, .45, .75), f->eye_lower *= 1 + .2 * t;
@@ -93,7 +93,7 @@ static void surprise(struct efme_face *f, struct stream *s, double t) {
 }
 
 /* What no expression explains: blinks, speech, habits. */
-static void nuisance(struct efme_face *f, struct stream *s) {
+static void nuisance(struct efme_portrait *f, struct stream *s) {
   f->eye_upper = f->eye_open * range(s, .8, 1.12), f->eye_lower = f->eye_open * range(s, .45, .65);
   f->brow_raise = range(s, -.015, .015), f->brow_inner = range(s, -.012, .012);
   f->corner += range(s, -.012, .012);
@@ -109,7 +109,7 @@ static struct efme_colour any_colour(struct stream *s, double low, double high) 
   return mix(c, (struct efme_colour){grey, grey, grey}, .4);
 }
 
-static void view(struct efme_face *f, struct stream *s) {
+static void view(struct efme_portrait *f, struct stream *s) {
   f->angle = range(s, -.17, .17), f->scale = range(s, .84, 1);
   f->shift_x = range(s, -.08, .08), f->shift_y = range(s, -.07, .09);
   f->yaw = range(s, -.14, .14), f->pitch = range(s, -.08, .08);
@@ -122,28 +122,28 @@ static void view(struct efme_face *f, struct stream *s) {
   f->back_angle = range(s, 0, 6.28), f->back_wave = range(s, .5, 6), f->back_phase = range(s, 0, 6.28);
 }
 
-void efme_face_make(struct efme_face *f, uint64_t seed, uint32_t number, uint32_t sample, enum efme_face_class expression,
+void efme_portrait_make(struct efme_portrait *f, uint64_t seed, uint32_t number, uint32_t sample, enum efme_expression expression,
                     double intensity) {
-  *f = (struct efme_face){.seed = seed, .sample = {sample, number}};
+  *f = (struct efme_portrait){.seed = seed, .sample = {sample, number}};
   struct stream who = {.seed = seed, .sample = number};
   identity(f, &who);
   struct stream s = {.seed = seed, .epoch = sample + 1, .sample = number};
   nuisance(f, &s);
   view(f, &s);
   struct stream e = {.seed = seed, .epoch = sample + 1, .sample = number, .element = 0x10000}; /* apart: the same view at every strength */
-  if (expression == EFME_FACE_NEGATIVE) negative(f, &e, intensity);
-  else if (expression == EFME_FACE_POSITIVE) positive(f, &e, intensity);
+  if (expression == EFME_EXPRESSION_NEGATIVE) negative(f, &e, intensity);
+  else if (expression == EFME_EXPRESSION_POSITIVE) positive(f, &e, intensity);
   else surprise(f, &e, intensity);
 }
 
 /* Face to pixel coordinates. */
-static void project(double *px, double *py, double x, double y, uint32_t size, const struct efme_face *f) {
+static void project(double *px, double *py, double x, double y, uint32_t size, const struct efme_portrait *f) {
   double half = size * .5, c = efme_cos(f->angle), s = efme_sin(f->angle);
   *px = half + half * (f->shift_x + f->scale * (c * x - s * y));
   *py = half + half * (f->shift_y + f->scale * (s * x + c * y));
 }
 
-void efme_face_truth(float box[4], float eyes[4], uint32_t size, const struct efme_face *f) {
+void efme_portrait_truth(float box[4], float eyes[4], uint32_t size, const struct efme_portrait *f) {
   /* The face without the skull's top: an ellipse from above the brows to the chin. */
   double c = efme_cos(f->angle), s = efme_sin(f->angle), top = -.55, a = f->width, b = (1 - top) / 2, half = size * .5, x, y;
   project(&x, &y, 0, (1 + top) / 2, size, f);

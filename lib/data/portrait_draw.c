@@ -3,7 +3,7 @@
  * the same on every machine. */
 #include <string.h>
 
-#include "data/face.h"
+#include "data/portrait.h"
 #include "util/util.h"
 
 /* One pixel being painted. */
@@ -52,14 +52,14 @@ static double segment(double x, double y, double x0, double y0, double x1, doubl
 static double stroke(const struct point *p, double distance, double half) { return band(p, distance, -half, half); }
 
 /* The head: between an ellipse and a squarer curve, narrower towards the chin. */
-static double head(const struct efme_face *f, double x, double y, double grow) {
+static double head(const struct efme_portrait *f, double x, double y, double grow) {
   double a = f->width * (y > 0 ? 1 - f->taper * y * y : 1) + grow, b = 1 + grow;
   double u = x / a, v = y / b, u2 = u * u, v2 = v * v;
   double round = efme_sqrt(u2 + v2), square = efme_sqrt(efme_sqrt(u2 * u2 + v2 * v2)), k = round + (square - round) * f->square * .6;
   return (k - 1) * (round > 1e-9 ? length2(x, y) / round : a);
 }
 
-static void background(struct point *p, const struct efme_face *f, double sx, double sy) {
+static void background(struct point *p, const struct efme_portrait *f, double sx, double sy) {
   double t = sx * efme_cos(f->back_angle) + sy * efme_sin(f->back_angle);
   p->c = f->back[0];
   paint(p, f->back[1], clamp01(.5 + .5 * efme_sin(t * f->back_wave + f->back_phase)));
@@ -69,14 +69,14 @@ static void background(struct point *p, const struct efme_face *f, double sx, do
 }
 
 /* Round shading of the head. */
-static double shade(const struct efme_face *f, double x, double y) {
+static double shade(const struct efme_portrait *f, double x, double y) {
   double nx = x / (f->width * 1.08), ny = y / 1.1, r2 = nx * nx + ny * ny, nz = r2 < 1 ? efme_sqrt(1 - r2) : 0;
   double lz = .8, norm = efme_sqrt(f->light_x * f->light_x + f->light_y * f->light_y + lz * lz);
   double dot = (nx * f->light_x + ny * f->light_y + nz * lz) / norm;
   return f->ambient + f->diffuse * (dot > 0 ? dot : 0);
 }
 
-static void back_hair(struct point *p, const struct efme_face *f) {
+static void back_hair(struct point *p, const struct efme_portrait *f) {
   if (f->hair == EFME_HAIR_NONE) return;
   double d = ellipse(p->x, p->y + .16, f->width * f->hair_size, .9 * f->hair_size);
   if (f->hair == EFME_HAIR_LONG) {
@@ -95,7 +95,7 @@ static double spot(double x, double y, double a, double b) {
   return r > 0 ? r * r : 0;
 }
 
-static void draw_nose(struct point *p, const struct efme_face *f, double x, double y) {
+static void draw_nose(struct point *p, const struct efme_portrait *f, double x, double y) {
   double w = f->nose_width, ny = f->nose_y, lit = f->light_x > 0 ? -1 : 1; /* the shadow lies away from the light */
   darken(p, .8, .7 * spot(x - lit * w * .75, y - ny * .4, w * .6, .32));
   darken(p, .72, spot(x, y - ny - .045, w * 1.25, .05));
@@ -105,7 +105,7 @@ static void draw_nose(struct point *p, const struct efme_face *f, double x, doub
       darken(p, .62, f->wrinkle * stroke(p, segment(x, y, -.09, f->eye_y + .06 + .05 * k, .09, f->eye_y + .06 + .05 * k), .009));
 }
 
-static void draw_eye(struct point *p, const struct efme_face *f, double x, double y) {
+static void draw_eye(struct point *p, const struct efme_portrait *f, double x, double y) {
   static const struct efme_colour white = {.93, .92, .90}, dark = {.05, .04, .04};
   double u = x / f->eye_width, arc = 1 - u * u;
   darken(p, .86, .8 * spot(x, y, f->eye_width * 1.5, .16));
@@ -125,7 +125,7 @@ static void draw_eye(struct point *p, const struct efme_face *f, double x, doubl
 }
 
 /* Mirrored so that the nose lies at negative x. */
-static void draw_brow(struct point *p, const struct efme_face *f, double x, double y) {
+static void draw_brow(struct point *p, const struct efme_portrait *f, double x, double y) {
   double u = (x - .015) / f->brow_length, t = (u + 1) * .5;
   if (u < -1.2 || u > 1.2) return;
   double middle = -f->brow_gap - f->brow_raise + f->brow_inner * (1 - t) - f->brow_tilt * t - f->brow_arch * (1 - u * u);
@@ -135,7 +135,7 @@ static void draw_brow(struct point *p, const struct efme_face *f, double x, doub
   paint(p, c, .9 * end * band(p, y, middle - half, middle + half));
 }
 
-static void draw_mouth(struct point *p, const struct efme_face *f, double x, double y) {
+static void draw_mouth(struct point *p, const struct efme_portrait *f, double x, double y) {
   static const struct efme_colour hollow = {.16, .04, .05}, teeth = {.93, .91, .86};
   double u = x / f->mouth_width, arc = 1 - u * u;
   darken(p, .85, .7 * spot(x, y - f->open - f->lip_low - .05, f->mouth_width * .7, .04)); /* under the lower lip */
@@ -152,7 +152,7 @@ static void draw_mouth(struct point *p, const struct efme_face *f, double x, dou
   paint(p, hollow, .8 * band(p, y, top - .007, top + .007));
 }
 
-static void draw_folds(struct point *p, const struct efme_face *f, double x, double y) {
+static void draw_folds(struct point *p, const struct efme_portrait *f, double x, double y) {
   double side = x < 0 ? -x : x;
   if (f->fold > 0) /* from the nose round the corner of the mouth */
     darken(p, .66,
@@ -160,13 +160,13 @@ static void draw_folds(struct point *p, const struct efme_face *f, double x, dou
   if (f->frown > 0) darken(p, .55, f->frown * stroke(p, segment(side, y, .035, f->eye_y - f->brow_gap - .04, .045, f->eye_y - .06), .011));
 }
 
-static void draw_beard(struct point *p, const struct efme_face *f, double x, double y) {
+static void draw_beard(struct point *p, const struct efme_portrait *f, double x, double y) {
   double low = inside(p, f->nose_y + .14 - y - .22 * x * x / (f->width * f->width));
   double free = inside(p, -ellipse(x, y - f->mouth_y - f->open * .25, f->mouth_width * 1.15, .06 + f->lip_low + f->open * .6));
   paint(p, f->hair_colour, .6 * low * free);
 }
 
-static void front_hair(struct point *p, const struct efme_face *f, double x, double y) {
+static void front_hair(struct point *p, const struct efme_portrait *f, double x, double y) {
   double x2 = x * x / (f->width * f->width), line;
   switch (f->hair) {
   case EFME_HAIR_NONE:
@@ -186,7 +186,7 @@ static void front_hair(struct point *p, const struct efme_face *f, double x, dou
   paint(p, f->hair_colour, inside(p, (y - line) * .8));
 }
 
-static void draw_glasses(struct point *p, const struct efme_face *f, double x, double y) {
+static void draw_glasses(struct point *p, const struct efme_portrait *f, double x, double y) {
   static const struct efme_colour frame = {.08, .08, .10};
   double side = x < 0 ? -x : x, r = f->eye_width * 1.32, d = ellipse(side - f->eye_x, y - f->eye_y - .02, r, r * .85);
   paint(p, frame, .9 * stroke(p, d, .016));
@@ -194,7 +194,7 @@ static void draw_glasses(struct point *p, const struct efme_face *f, double x, d
   if (side > f->eye_x + r && side < f->width) paint(p, frame, .9 * stroke(p, y - f->eye_y, .014));
 }
 
-static void draw_face(struct point *p, const struct efme_face *f) {
+static void draw_face(struct point *p, const struct efme_portrait *f) {
   double x = p->x, y = p->y, side = x < 0 ? -x : x;
   if (f->hair != EFME_HAIR_LONG) paint(p, f->skin, inside(p, ellipse(side - f->width, y - .02, .09, .16)));
   paint(p, (struct efme_colour){f->skin.r * .8, f->skin.g * .8, f->skin.b * .8},
@@ -231,7 +231,7 @@ static double noise(const uint32_t w[4], int channel) {
 
 static uint8_t to_byte(double v) { return v <= 0 ? 0 : v >= 1 ? 255 : (uint8_t)(v * 255 + .5); }
 
-void efme_face_draw(uint8_t *out, uint32_t size, uint32_t channels, const struct efme_face *f) {
+void efme_portrait_draw(uint8_t *out, uint32_t size, uint32_t channels, const struct efme_portrait *f) {
   double half = size * .5, c = efme_cos(f->angle), s = efme_sin(f->angle);
   struct point p = {.pixel = 1 / (half * f->scale)};
   for (uint32_t j = 0; j < size; j++)

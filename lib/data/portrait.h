@@ -1,7 +1,7 @@
 /* One parametric face: what the synthetic source draws. Face coordinates: origin in the middle of the head, x to the
  * image's right, y down, the chin at y = 1. Angles in radians, colours 0..1. */
-#ifndef EFME_DATA_FACE_H
-#define EFME_DATA_FACE_H
+#ifndef EFME_DATA_PORTRAIT_H
+#define EFME_DATA_PORTRAIT_H
 
 #include <stdint.h>
 
@@ -9,10 +9,10 @@ struct efme_colour {
   double r, g, b;
 };
 
-enum efme_face_class { EFME_FACE_NEGATIVE = 0, EFME_FACE_POSITIVE = 1, EFME_FACE_SURPRISE = 2 };
+enum efme_expression { EFME_EXPRESSION_NEGATIVE = 0, EFME_EXPRESSION_POSITIVE = 1, EFME_EXPRESSION_SURPRISE = 2 };
 enum efme_hair { EFME_HAIR_NONE = 0, EFME_HAIR_SHORT = 1, EFME_HAIR_FRINGE = 2, EFME_HAIR_PARTED = 3, EFME_HAIR_LONG = 4 };
 
-struct efme_face {
+struct efme_portrait {
   /* who: the same for every sample of a subject */
   double width, square, taper; /* half width of the head, squareness 0..1, narrowing of the jaw */
   struct efme_colour skin, hair_colour, iris, lip;
@@ -34,11 +34,11 @@ struct efme_face {
 };
 
 /* Face `number` of `seed` in its sample-th picture, showing `expression` at `intensity` 0..1. */
-void efme_face_make(struct efme_face *f, uint64_t seed, uint32_t number, uint32_t sample, enum efme_face_class expression,
+void efme_portrait_make(struct efme_portrait *f, uint64_t seed, uint32_t number, uint32_t sample, enum efme_expression expression,
                     double intensity);
 /* channels 1 or 3, packed. */
-void efme_face_draw(uint8_t *out, uint32_t size, uint32_t channels, const struct efme_face *f);
+void efme_portrait_draw(uint8_t *out, uint32_t size, uint32_t channels, const struct efme_portrait *f);
 /* Box x, y, width, height and the two eye centres, in pixels. */
-void efme_face_truth(float box[4], float eyes[4], uint32_t size, const struct efme_face *f);
+void efme_portrait_truth(float box[4], float eyes[4], uint32_t size, const struct efme_portrait *f);
 
 #endif
