@@ -2,6 +2,7 @@
 #ifndef EFME_EFME_H
 #define EFME_EFME_H
 
+#include "efme/align.h"
 #include "efme/context.h"
 #include "efme/dataset.h"
 #include "efme/evaluator.h"

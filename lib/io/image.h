@@ -103,4 +103,11 @@ efme_status efme_pixels_orient(struct efme_pixels *px, const struct efme_allocat
 efme_status efme_pixels_resize(uint8_t *dst, uint32_t width, uint32_t height, const uint8_t *src, uint32_t src_width, uint32_t src_height,
                                uint32_t channels, const struct efme_allocator *a);
 
+/* ---- warp.c ---- */
+/* Result pixel coordinates (u, v) to source ones: x = m[0] u + m[1] v + m[2], y = m[3] u + m[4] v + m[5], a similarity without mirror
+ * (m[0] = m[4], m[1] = -m[3]). Bilinear where it grows, exact mean over the turned square where it shrinks, rounded to nearest; outside the
+ * source its edge goes on. dst packed width * height * src->channels. */
+efme_status efme_pixels_warp(uint8_t *dst, uint32_t width, uint32_t height, const struct efme_pixels *src, const double m[6],
+                             const struct efme_allocator *a);
+
 #endif

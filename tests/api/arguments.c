@@ -15,7 +15,7 @@ static struct outs before;
 void prepare(void) {
   memset(&out, 0x5A, sizeof out);
 #define SIZED(member) out.member.struct_size = sizeof out.member
-  SIZED(device), SIZED(image_info), SIZED(sample), SIZED(model_info), SIZED(layer), SIZED(optimizer_options), SIZED(train_options);
+  SIZED(device), SIZED(image_info), SIZED(alignment), SIZED(sample), SIZED(model_info), SIZED(layer), SIZED(optimizer_options), SIZED(train_options);
   SIZED(phase), SIZED(epoch), SIZED(scores), SIZED(class_scores), SIZED(tested);
   memcpy(&before, &out, sizeof out);
   efme_evaluator_run_fold(NULL, 0, NULL, NULL);
@@ -267,6 +267,25 @@ START_TEST(images) {
 }
 END_TEST
 
+/* ---- align.h ---- */
+
+START_TEST(alignment) {
+  static const float box[4] = {4, 4, 8, 8}, eyes[4] = {6, 6, 10, 7};
+  efme_align_options o = EFME_ALIGN_OPTIONS_INIT;
+  efme_image *made = NULL;
+  WITHOUT(out, efme_face_align, NULL, image, box, eyes, 2, &o, NULL);
+  WITHOUT(image, efme_face_align, &out.image, NULL, box, eyes, 2, &o, NULL);
+  WITHOUT(box, efme_face_align, &out.image, image, NULL, eyes, 2, &o, &out.alignment);
+  WITHOUT(points, efme_face_align, &out.image, image, box, NULL, 2, &o, &out.alignment);
+  ALLOWED(options, efme_face_align, efme_face_align(&made, image, box, NULL, 0, NULL, NULL) == EFME_OK);
+  note("efme_face_align", "what");
+  efme_image_release(made);
+  REFUSED(ARGUMENT, "point_count is 4", efme_face_align, &out.image, image, box, eyes, 4, &o, &out.alignment);
+  o.mode = 7;
+  REFUSED(ARGUMENT, "mode is 7", efme_face_align, &out.image, image, box, eyes, 2, &o, &out.alignment);
+}
+END_TEST
+
 /* ---- nothing was forgotten ---- */
 
 START_TEST(every_function_and_pointer) {
@@ -291,6 +310,7 @@ int main(void) {
   tcase_add_unchecked_fixture(t, setup, teardown);
   tcase_add_test(t, contexts);
   tcase_add_test(t, images);
+  tcase_add_test(t, alignment);
   add_model_tests(t);
   add_data_tests(t);
   add_evaluation_tests(t);

@@ -69,6 +69,15 @@ static efme_status use_image(const void *o) {
   return status;
 }
 
+static const float face_box[4] = {4, 4, 20, 20};
+
+static efme_status use_align(const void *o) {
+  efme_image *made = NULL;
+  efme_status status = efme_face_align(&made, image, face_box, NULL, 0, o, NULL);
+  efme_image_release(made);
+  return status;
+}
+
 static efme_status open_data(const efme_dataset_options *o) {
   char path[160];
   efme_dataset *made = NULL;
@@ -189,6 +198,7 @@ static const char *const classes[] = {"negative", "positive", "surprise"};
 static const efme_label_rule rules[] = {{"*", "negative"}};
 static const efme_context_options good_context = EFME_CONTEXT_OPTIONS_INIT;
 static const efme_image_options good_image = EFME_IMAGE_OPTIONS_INIT;
+static const efme_align_options good_align = EFME_ALIGN_OPTIONS_INIT;
 static const efme_dataset_options good_dataset = EFME_DATASET_OPTIONS_INIT;
 static const efme_synthetic_options good_synthetic = EFME_SYNTHETIC_OPTIONS_INIT;
 static const efme_dataset_callbacks good_callbacks = {sizeof good_callbacks, 4, describe, read_pixels, NULL, NULL, NULL, 0, 0};
@@ -217,6 +227,7 @@ static const struct options_case {
     CASE(efme_context_options, good_context, use_context, NULL),
     CASE(efme_image_options, good_image, use_image, NULL),
     CASE(efme_image_options, good_image, use_image_of_dataset, NULL),
+    CASE(efme_align_options, good_align, use_align, NULL),
     CASE(efme_dataset_options, good_dataset, use_dataset, NULL),
     CASE(efme_synthetic_options, good_synthetic, use_synthetic, NULL),
     CASE(efme_dataset_callbacks, good_callbacks, use_callbacks, "read"),
@@ -239,6 +250,12 @@ static const struct options_case {
 
 static efme_status fill_device(void *out) { return efme_device_get(out, 0); }
 static efme_status fill_image(void *out) { return efme_image_get_info(image, out); }
+static efme_status fill_alignment(void *what) {
+  efme_image *made = NULL;
+  efme_status status = efme_face_align(&made, image, face_box, NULL, 0, NULL, what);
+  efme_image_release(made);
+  return status;
+}
 static efme_status fill_sample(void *out) { return efme_dataset_sample(data, 5, out); }
 static efme_status fill_model(void *out) { return efme_model_get_info(model, out); }
 static efme_status fill_layer(void *out) { return efme_model_layer(model, 2, out); }
@@ -261,6 +278,7 @@ static const struct filled_case {
 } filled_cases[] = {
     {"efme_device_info", sizeof(efme_device_info), fill_device},
     {"efme_image_info", sizeof(efme_image_info), fill_image},
+    {"efme_alignment", sizeof(efme_alignment), fill_alignment},
     {"efme_sample", sizeof(efme_sample), fill_sample},
     {"efme_model_info", sizeof(efme_model_info), fill_model},
     {"efme_layer_info", sizeof(efme_layer_info), fill_layer},
