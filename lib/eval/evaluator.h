@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "eval/json.h"
+#include "util/json.h"
 #include "eval/plan.h"
 #include "eval/result.h"
 #include "train/recipe.h"

@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 
 #include "efme/evaluator.h"
-#include "eval/json.h"
+#include "util/json.h"
 #include "data/strings.h"
 
 struct efme_outcome {

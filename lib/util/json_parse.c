@@ -4,7 +4,7 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
-#include "eval/json.h"
+#include "util/json.h"
 
 #define EFME_JSON_DEPTH 64 /* our files have 4 */
 

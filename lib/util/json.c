@@ -1,7 +1,7 @@
 /* The JSON writer; see json.h. */
 #include <string.h>
 
-#include "eval/json.h"
+#include "util/json.h"
 
 void efme_json_init(struct efme_json *j, struct efme_text *text) {
   j->text = text;

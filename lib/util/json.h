@@ -3,8 +3,8 @@
  * Numbers carry as many digits as read back to the same value. Strings come out as valid UTF-8: a byte that is none of it
  * becomes U+FFFD, since names of files may hold anything. 64-bit identities are strings of 16 hex digits, because many
  * readers keep numbers as doubles. Failures stick in the text. */
-#ifndef EFME_EVAL_JSON_H
-#define EFME_EVAL_JSON_H
+#ifndef EFME_UTIL_JSON_H
+#define EFME_UTIL_JSON_H
 
 #include "util/util.h"
 
