@@ -2,7 +2,7 @@
  *
  * Formats: JPEG, PNG, BMP, PNM (binary PGM and PPM). EXIF orientation is applied. Alpha is dropped, 16-bit samples keep
  * their high byte (those of PNM are scaled by its maximum), palettes are expanded. No side is longer than 65536. An image never changes
- * after it was made: it may be shared by threads, and all functions may be called on any thread. */
+ * after it was made: it may be shared by threads, and all functions may be called on any thread. Written are the same formats. */
 #ifndef EFME_IMAGE_H
 #define EFME_IMAGE_H
 
@@ -62,6 +62,23 @@ EFME_API efme_status efme_image_crop(efme_image **out, const efme_image *image, 
 /* Each axis on its own: mean over the covered area where it shrinks, linear between pixel centres (edge repeated) where it grows;
  * rounded to nearest, halves up (docs/data.md has the formulas). What predictors, training and evaluation use. Errors: LIMIT. */
 EFME_API efme_status efme_image_resize(efme_image **out, const efme_image *image, uint32_t width, uint32_t height);
+
+/* Formats of files that are written. A grey image has one channel as PNG and PNM, three equal ones as JPEG and BMP. */
+typedef enum efme_file_format { EFME_FILE_AUTO = 0, EFME_FILE_JPEG = 1, EFME_FILE_PNG = 2, EFME_FILE_BMP = 3, EFME_FILE_PNM = 4 } efme_file_format;
+
+typedef struct efme_image_save_options {
+  size_t struct_size;
+  uint32_t format;  /* efme_file_format; AUTO: by the name's ending, .png .jpg .jpeg .bmp .pnm .pgm (grey) .ppm (RGB) in any case */
+  uint32_t quality; /* 1..100, of a JPEG; colours are halved in resolution up to 90 */
+} efme_image_save_options;
+
+#define EFME_IMAGE_SAVE_OPTIONS_INIT { sizeof(efme_image_save_options), 0, 95 }
+
+/* Writes path, atomically; the same bytes for the same pixels and options. options may be NULL. Errors: IO; LIMIT beyond 64 Mi pixels
+ * or, of a JPEG, a side of 65535; ARGUMENT where the format cannot be told. */
+EFME_API efme_status efme_image_save(const efme_image *image, const char *path, const efme_image_save_options *options);
+/* The same into memory: *size bytes at *out, released with efme_string_free. options name the format. Errors: LIMIT. */
+EFME_API efme_status efme_image_encode(char **out, size_t *size, const efme_image *image, const efme_image_save_options *options);
 
 #ifdef __cplusplus
 }

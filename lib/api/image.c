@@ -157,3 +157,39 @@ efme_status efme_image_resize(efme_image **out, const efme_image *image, uint32_
   }
   return efme_image_new(out, image->context, image->allocator, &px, image->orientation, image->decoder);
 }
+
+efme_status efme_image_save(const efme_image *image, const char *path, const efme_image_save_options *options) {
+  if (!image) return efme_fail(EFME_E_ARGUMENT, "image is NULL");
+  if (!path) return efme_fail(EFME_E_ARGUMENT, "path is NULL");
+  efme_image_save_options o;
+  efme_status status = efme_image_save_options_load(&o, options);
+  enum efme_image_kind kind = (enum efme_image_kind)o.format;
+  if (!status && o.format == EFME_FILE_AUTO) status = efme_image_kind_of_name(&kind, path, image->px.channels);
+  if (status) return status;
+  uint8_t *data;
+  size_t size;
+  status = efme_image_encode_pixels(&data, &size, image->allocator, &image->px, kind, o.quality);
+  if (status) return efme_fail_prefix(status, "%s", path);
+  status = efme_file_write(image->allocator, path, data, size);
+  efme_mem_free(image->allocator, data);
+  return status;
+}
+
+efme_status efme_image_encode(char **out, size_t *size, const efme_image *image, const efme_image_save_options *options) {
+  if (!out) return efme_fail(EFME_E_ARGUMENT, "out is NULL");
+  if (!size) return efme_fail(EFME_E_ARGUMENT, "size is NULL");
+  if (!image) return efme_fail(EFME_E_ARGUMENT, "image is NULL");
+  efme_image_save_options o;
+  efme_status status = efme_image_save_options_load(&o, options);
+  if (status) return status;
+  if (o.format == EFME_FILE_AUTO)
+    return efme_fail(EFME_E_ARGUMENT, "efme_image_save_options.format is 0: there is no name to tell it from");
+  uint8_t *data;
+  size_t bytes;
+  status = efme_image_encode_pixels(&data, &bytes, image->allocator, &image->px, (enum efme_image_kind)o.format, o.quality);
+  if (status) return status;
+  status = efme_string_export(out, image->allocator, (const char *)data, bytes);
+  efme_mem_free(image->allocator, data);
+  if (!status) *size = bytes;
+  return status;
+}

@@ -1,4 +1,4 @@
-/* Images inside the library: the handle, decoding with its checks, orientation, resize. Leaf: knows no dataset and no
+/* Images inside the library: the handle, decoding with its checks, orientation, encoding, resize. Leaf: knows no dataset and no
  * network. */
 #ifndef EFME_IO_IMAGE_H
 #define EFME_IO_IMAGE_H
@@ -86,6 +86,22 @@ extern const char efme_libpng_name[];
 efme_status efme_pnm_decode(struct efme_pixels *out, const struct efme_allocator *a, const struct efme_image_header *h, const uint8_t *data,
                             size_t size);
 extern const char efme_pnm_name[];
+
+/* ---- encoding (encode.c, png_write.c, stb_write.c); *out is freed with efme_mem_free ---- */
+efme_status efme_image_save_options_load(efme_image_save_options *out, const efme_image_save_options *options);
+/* By the ending of a file's name. */
+efme_status efme_image_kind_of_name(enum efme_image_kind *out, const char *path, uint32_t channels);
+/* quality: 1..100, of a JPEG. */
+efme_status efme_image_encode_pixels(uint8_t **out, size_t *size, const struct efme_allocator *a, const struct efme_pixels *px,
+                                     enum efme_image_kind kind, uint32_t quality);
+efme_status efme_png_encode(uint8_t **out, size_t *size, const struct efme_allocator *a, const struct efme_pixels *px);
+/* The file around a zlib stream of filtered rows (png.c). */
+efme_status efme_png_pack(uint8_t **out, size_t *out_size, const struct efme_allocator *a, const struct efme_pixels *px, const uint8_t *zlib,
+                          size_t size);
+efme_status efme_stb_deflate(uint8_t **out, size_t *size, const struct efme_allocator *a, uint8_t *data, size_t data_size);
+/* JPEG or BMP. */
+efme_status efme_stb_encode(uint8_t **out, size_t *size, const struct efme_allocator *a, const struct efme_pixels *px,
+                            enum efme_image_kind kind, uint32_t quality);
 
 /* What makes pixels in this build, decoders and others, in a fixed order: their names from number 1 on, NULL behind the last; the number
  * of a name, 0 where it is none of them. */

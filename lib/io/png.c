@@ -1,5 +1,6 @@
-/* Structure of a PNG, checked before a decoder sees it: chunks, their checksums, sizes; and a reduced copy that holds
- * only what the pixels need. Decoders thus never meet text, profiles or unknown chunks, and every palette is complete. */
+/* Structure of a PNG, checked before a decoder sees it: chunks, their checksums, sizes; a reduced copy that holds
+ * only what the pixels need; and the chunks of a file that is written. Decoders thus never meet text, profiles or unknown chunks, and every
+ * palette is complete. */
 #include <string.h>
 
 #include "io/image.h"
@@ -136,5 +137,25 @@ efme_status efme_png_reduce(uint8_t **out, size_t *out_size, const struct efme_a
   p = seal(&crc, p, IEND, 0);
   *out = copy;
   *out_size = (size_t)(p - copy);
+  return EFME_OK;
+}
+
+efme_status efme_png_pack(uint8_t **out, size_t *out_size, const struct efme_allocator *a, const struct efme_pixels *px,
+                          const uint8_t *zlib, size_t size) {
+  static const uint8_t signature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+  struct crc crc;
+  crc_init(&crc);
+  uint8_t *file = efme_mem_calloc(a, 1, sizeof signature + 25 + 12 + size + 12, "an encoded image");
+  if (!file) return EFME_E_NOMEM;
+  memcpy(file, signature, sizeof signature);
+  uint8_t *p = file + sizeof signature;
+  put32(p + 8, px->width), put32(p + 12, px->height);
+  p[16] = 8, p[17] = px->channels == 1 ? 0 : 2; /* bits; grey or RGB; compression, filter and interlace methods are 0 */
+  p = seal(&crc, p, IHDR, 13);
+  memcpy(p + 8, zlib, size);
+  p = seal(&crc, p, IDAT, size);
+  p = seal(&crc, p, IEND, 0);
+  *out = file;
+  *out_size = (size_t)(p - file);
   return EFME_OK;
 }

@@ -264,6 +264,22 @@ START_TEST(images) {
   REFUSED(ARGUMENT, "width is 0", efme_image_resize, &out.image, image, 0, 4);
   REFUSED(ARGUMENT, "height is 0", efme_image_resize, &out.image, image, 4, 0);
   REFUSED(LIMIT, "65537", efme_image_resize, &out.image, image, 65537, 1);
+
+  efme_image_save_options save = EFME_IMAGE_SAVE_OPTIONS_INIT;
+  save.format = EFME_FILE_PNG;
+  WITHOUT(image, efme_image_save, NULL, in_folder("saved"), &save);
+  WITHOUT(path, efme_image_save, image, NULL, &save);
+  ALLOWED(options, efme_image_save, efme_image_save(image, in_folder("saved.png"), NULL) == EFME_OK);
+  REFUSED(IO, "absent/saved.png", efme_image_save, image, in_folder("absent/saved.png"), NULL);
+  REFUSED(ARGUMENT, "which format", efme_image_save, image, in_folder("saved"), NULL);
+  size_t *size = (size_t *)&out.count;
+  WITHOUT(out, efme_image_encode, NULL, size, image, &save);
+  WITHOUT(size, efme_image_encode, &out.text, NULL, image, &save);
+  WITHOUT(image, efme_image_encode, &out.text, size, NULL, &save);
+  note("efme_image_encode", "options"); /* as here: without a name a format must be given */
+  REFUSED(ARGUMENT, "format is 0", efme_image_encode, &out.text, size, image, NULL);
+  save.quality = 101;
+  REFUSED(ARGUMENT, "quality is 101", efme_image_encode, &out.text, size, image, &save);
 }
 END_TEST
 

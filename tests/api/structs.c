@@ -78,6 +78,12 @@ static efme_status use_align(const void *o) {
   return status;
 }
 
+static efme_status use_save(const void *o) {
+  char path[160];
+  snprintf(path, sizeof path, "%s/saved.png", folder);
+  return efme_image_save(image, path, o);
+}
+
 static efme_status open_data(const efme_dataset_options *o) {
   char path[160];
   efme_dataset *made = NULL;
@@ -199,6 +205,7 @@ static const efme_label_rule rules[] = {{"*", "negative"}};
 static const efme_context_options good_context = EFME_CONTEXT_OPTIONS_INIT;
 static const efme_image_options good_image = EFME_IMAGE_OPTIONS_INIT;
 static const efme_align_options good_align = EFME_ALIGN_OPTIONS_INIT;
+static const efme_image_save_options good_save = EFME_IMAGE_SAVE_OPTIONS_INIT;
 static const efme_dataset_options good_dataset = EFME_DATASET_OPTIONS_INIT;
 static const efme_synthetic_options good_synthetic = EFME_SYNTHETIC_OPTIONS_INIT;
 static const efme_dataset_callbacks good_callbacks = {sizeof good_callbacks, 4, describe, read_pixels, NULL, NULL, NULL, 0, 0};
@@ -228,6 +235,7 @@ static const struct options_case {
     CASE(efme_image_options, good_image, use_image, NULL),
     CASE(efme_image_options, good_image, use_image_of_dataset, NULL),
     CASE(efme_align_options, good_align, use_align, NULL),
+    CASE(efme_image_save_options, good_save, use_save, NULL),
     CASE(efme_dataset_options, good_dataset, use_dataset, NULL),
     CASE(efme_synthetic_options, good_synthetic, use_synthetic, NULL),
     CASE(efme_dataset_callbacks, good_callbacks, use_callbacks, "read"),

@@ -1,4 +1,4 @@
-/* Images: every decoder, with turning, and what makes images from images. */
+/* Images: every decoder, with turning, what makes images from images, and every format that is written. */
 #include "faults.h"
 
 #include "fuzz/image_seeds.h"
@@ -58,6 +58,28 @@ static efme_status resize(uint64_t *hash, int side) {
   return took_image(hash, status, image);
 }
 
+static efme_status encode(uint64_t *hash, int format) {
+  efme_image_save_options o = EFME_IMAGE_SAVE_OPTIONS_INIT;
+  char *data = NOTHING;
+  size_t size = 77;
+  o.format = (uint32_t)format;
+  efme_status status = efme_image_encode(&data, &size, photo, &o);
+  if (status) {
+    must(size == 77, "an out-parameter was touched");
+    return untouched(status, data);
+  }
+  add_bytes(hash, data, size);
+  efme_string_free(data);
+  return EFME_OK;
+}
+
+static efme_status save(uint64_t *hash, int which) {
+  (void)which;
+  efme_status status = efme_image_save(photo, at("photo.png"), NULL);
+  if (!status) add_file(hash, at("photo.png"));
+  return status;
+}
+
 #ifdef EFME_WITH_JPEG
 #define JPEG_LIBC LIBC /* libjpeg takes its memory from malloc */
 #else
@@ -81,5 +103,10 @@ static const struct scenario scenarios[] = {
     {"crop", 0, make_photo, crop, drop_photo, 0},
     {"resize, smaller", 7, make_photo, resize, drop_photo, 0},
     {"resize, larger", 50, make_photo, resize, drop_photo, 0},
+    {"encode JPEG", EFME_FILE_JPEG, make_photo, encode, drop_photo, 0},
+    {"encode PNG", EFME_FILE_PNG, make_photo, encode, drop_photo, 0},
+    {"encode BMP", EFME_FILE_BMP, make_photo, encode, drop_photo, 0},
+    {"encode PPM", EFME_FILE_PNM, make_photo, encode, drop_photo, 0},
+    {"save PNG", 0, make_photo, save, drop_photo, 0},
 };
 const struct scene scene_images = {NULL, NULL, scenarios, sizeof scenarios / sizeof scenarios[0]};
