@@ -11,6 +11,7 @@
 #include "efme/model.h"
 #include "efme/optimizer.h"
 #include "efme/predictor.h"
+#include "efme/release.h"
 #include "efme/status.h"
 #include "efme/trainer.h"
 #include "efme/version.h"
