@@ -116,12 +116,18 @@ efme_status efme_lint_run(efme_lint **out, efme_context *context, const efme_rel
   efme_status status = efme_reader_options(&o, &image, options);
   if (!status) status = make(&l, context);
   if (status) return status;
+  char before[512]; /* what was found is no failure of this call */
+  efme_error_save(before);
   struct efme_scan *scans = efme_mem_calloc(l->allocator, count, sizeof *scans, "lint");
   status = scans ? run(l, scans, releases, count, &o, &image) : EFME_E_NOMEM;
   efme_mem_free(l->allocator, scans);
-  if (status) efme_lint_release(l);
-  else *out = l;
-  return status;
+  if (status) {
+    efme_lint_release(l);
+    return status;
+  }
+  efme_error_restore(before);
+  *out = l;
+  return EFME_OK;
 }
 
 efme_lint *efme_lint_retain(efme_lint *lint) {

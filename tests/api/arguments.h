@@ -21,6 +21,8 @@ extern struct outs {
   efme_trainer *trainer;
   efme_evaluator *evaluator;
   efme_result *result;
+  efme_lint *lint;
+  efme_finding finding;
   efme_device_info device;
   efme_image_info image_info;
   efme_alignment alignment;
@@ -91,6 +93,7 @@ int stop_training(const efme_train_progress *p, void *user);
 
 void add_model_tests(TCase *t);
 void add_data_tests(TCase *t);
+void add_release_tests(TCase *t);
 void add_evaluation_tests(TCase *t);
 
 #endif

@@ -20,6 +20,10 @@ static efme_trainer *trainer;
 static efme_result *result;
 static efme_image *image;
 static char folder[64];
+static efme_release_options good_release = EFME_RELEASE_OPTIONS_INIT;
+static const efme_megc2019_options good_megc2019 = EFME_MEGC2019_OPTIONS_INIT;
+static const char release_rows[] = "Subject,Filename,Onset,Apex,Offset,Emotion\n1,EP1,1,2,3,happiness\n";
+static efme_lint *lint;
 static const char pgm[] = "P5 1 1 255\nx";
 static size_t sample_size, progress_size; /* as callbacks get them */
 
@@ -105,6 +109,23 @@ static efme_status use_synthetic(const void *o) {
   efme_status status = efme_dataset_open_synthetic(&made, context, o);
   efme_dataset_release(made);
   return status;
+}
+
+static efme_status use_release(const void *o) {
+  efme_dataset *made = NULL;
+  efme_status status = efme_dataset_open_release(&made, context, o, NULL);
+  efme_dataset_release(made);
+  return status;
+}
+
+/* Whole is no composite of one clip each: that its counts are told is how far it came. */
+static efme_status use_megc2019(const void *o) {
+  efme_release_options r[3] = {good_release, good_release, good_release};
+  efme_dataset *made = NULL;
+  r[0].name = "smic-hs", r[0].table = NULL, r[2].name = "samm", r[2].table = put("samm.csv", release_rows);
+  efme_status status = efme_dataset_open_megc2019(&made, context, &r[0], &r[1], &r[2], o);
+  efme_dataset_release(made);
+  return status == EFME_E_MISMATCH ? EFME_OK : status;
 }
 
 static efme_status use_callbacks(const void *o) {
@@ -238,6 +259,8 @@ static const struct options_case {
     CASE(efme_image_save_options, good_save, use_save, NULL),
     CASE(efme_dataset_options, good_dataset, use_dataset, NULL),
     CASE(efme_synthetic_options, good_synthetic, use_synthetic, NULL),
+    CASE(efme_release_options, good_release, use_release, "root"),
+    CASE(efme_megc2019_options, good_megc2019, use_megc2019, NULL),
     CASE(efme_dataset_callbacks, good_callbacks, use_callbacks, "read"),
     CASE(efme_label_map, good_map, use_label_map, "rules"),
     CASE(efme_fold_options, good_folds, use_folds, NULL),
@@ -265,6 +288,7 @@ static efme_status fill_alignment(void *what) {
   return status;
 }
 static efme_status fill_sample(void *out) { return efme_dataset_sample(data, 5, out); }
+static efme_status fill_finding(void *out) { return efme_lint_finding(lint, 0, out); }
 static efme_status fill_model(void *out) { return efme_model_get_info(model, out); }
 static efme_status fill_layer(void *out) { return efme_model_layer(model, 2, out); }
 static efme_status fill_optimizer(void *out) { return efme_optimizer_get_options(optimizer, out); }
@@ -288,6 +312,7 @@ static const struct filled_case {
     {"efme_image_info", sizeof(efme_image_info), fill_image},
     {"efme_alignment", sizeof(efme_alignment), fill_alignment},
     {"efme_sample", sizeof(efme_sample), fill_sample},
+    {"efme_finding", sizeof(efme_finding), fill_finding},
     {"efme_model_info", sizeof(efme_model_info), fill_model},
     {"efme_layer_info", sizeof(efme_layer_info), fill_layer},
     {"efme_optimizer_options", sizeof(efme_optimizer_options), fill_optimizer},
@@ -310,12 +335,32 @@ static const struct declared_struct *find(const char *name) {
   return NULL;
 }
 
+/* One clip of CASME II and a table that is found by its name; one of SMIC and of SAMM. */
+static void put_release(void) {
+  static const char *const folders[] = {"r/CASME2-RAW/sub01/EP1", "r/HS/s1/negative/s1_ne_01", "r/SAMM/001/EP1"};
+  static char root[100];
+  char command[200];
+  for (size_t i = 0; i < COUNT(folders); i++) {
+    snprintf(command, sizeof command, "mkdir -p %s/%s", folder, folders[i]);
+    ck_assert_int_eq(system(command), 0);
+    for (int n = 1; n <= 3; n++) {
+      char name[64];
+      snprintf(name, sizeof name, "%s/%d.pgm", folders[i], n);
+      put(name, pgm);
+    }
+  }
+  put("r/CASME2-coding-20140508.csv", release_rows);
+  snprintf(root, sizeof root, "%s/r", folder);
+  good_release.name = "casme2", good_release.root = root;
+}
+
 static void setup(void) {
   strcpy(folder, "/tmp/efme-api-XXXXXX");
   ck_assert_ptr_nonnull(mkdtemp(folder));
   put("one.pgm", pgm);
   put("manifest.csv", "path,label,subject,dataset\none.pgm,happy,s,d\n");
   declared_count = declared_structs(declared, COUNT(declared));
+  put_release();
   efme_context_options co = EFME_CONTEXT_OPTIONS_INIT;
   co.backend = "cpu", co.threads = 1;
   OK(efme_context_create(&context, &co));
@@ -323,6 +368,9 @@ static void setup(void) {
   so.subjects = 4, so.samples_per_subject = 6, so.size = 32;
   OK(efme_dataset_open_synthetic(&data, context, &so));
   OK(efme_dataset_read(data, 0, &image));
+  efme_release_options absent = {sizeof absent, "samm", "/nowhere", NULL, NULL, NULL, 0, 0};
+  const efme_release_options *const linted = &absent;
+  OK(efme_lint_run(&lint, context, &linted, 1, NULL));
   good_model.cut = 1, good_model.height = good_model.width = 32, good_model.class_names = classes, good_model.class_count = 3;
   OK(efme_model_create(&model, context, &good_model));
   OK(efme_optimizer_create(&optimizer, context, NULL));
@@ -338,6 +386,7 @@ static void setup(void) {
 static void teardown(void) {
   efme_result_release(result), efme_trainer_release(trainer), efme_fold_plan_release(plan), efme_recipe_release(recipe);
   efme_optimizer_release(optimizer), efme_model_release(model), efme_image_release(image), efme_dataset_release(data);
+  efme_lint_release(lint);
   efme_context_release(context);
   char command[100];
   snprintf(command, sizeof command, "rm -rf %s", folder);
@@ -457,7 +506,7 @@ START_TEST(callbacks_are_told) {
 END_TEST
 
 START_TEST(no_struct_is_left_out) {
-  ck_assert_uint_ge(declared_count, 27);
+  ck_assert_uint_ge(declared_count, 30);
   for (size_t i = 0; i < declared_count; i++) {
     int known = !strcmp(declared[i].name, "efme_train_progress"); /* callbacks_are_told */
     for (size_t k = 0; k < COUNT(options_cases); k++) known |= !strcmp(declared[i].name, options_cases[k].name);
