@@ -13,6 +13,7 @@
 #include "efme/predictor.h"
 #include "efme/release.h"
 #include "efme/status.h"
+#include "efme/synthetic.h"
 #include "efme/trainer.h"
 #include "efme/version.h"
 

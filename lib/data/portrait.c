@@ -57,15 +57,17 @@ static void identity(struct efme_portrait *f, struct stream *s) {
 
 /* Three kinds of unpleasant: anger draws the brows down and together, sadness lifts their inner ends and drops the
  * corners, disgust lifts the upper lip and wrinkles the nose. */
-static void negative(struct efme_portrait *f, struct stream *s, double t) {
+static void negative(struct efme_portrait *f, struct stream *s, enum efme_expression expression, double t) {
   double kind = unit(s), opened = chance(s, .4) ? range(s, .04, .11) : 0;
+  if (expression == EFME_EXPRESSION_NEGATIVE)
+    expression = kind < 1.0 / 3 ? EFME_EXPRESSION_ANGER : kind < 2.0 / 3 ? EFME_EXPRESSION_SADNESS : EFME_EXPRESSION_DISGUST;
   f->open += t * opened;
   f->teeth = range(s, .2, 1);
-  if (kind < 1.0 / 3) {
+  if (expression == EFME_EXPRESSION_ANGER) {
     f->brow_inner += t * .095, f->brow_raise -= t * .045, f->frown = t;
     f->eye_upper *= 1 - .22 * t, f->eye_lower *= 1 - .2 * t;
     f->corner -= t * .055, f->lip_up *= 1 - .5 * t, f->lip_low *= 1 - .4 * t;
-  } else if (kind < 2.0 / 3) {
+  } else if (expression == EFME_EXPRESSION_SADNESS) {
     f->brow_inner -= t * .095, f->frown = .4 * t;
     f->eye_upper *= 1 - .2 * t;
     f->corner -= t * .12, f->mouth_width *= 1 - .06 * t, f->lip_low *= 1 + .2 * t;
@@ -123,7 +125,7 @@ static void view(struct efme_portrait *f, struct stream *s) {
 }
 
 void efme_portrait_make(struct efme_portrait *f, uint64_t seed, uint32_t number, uint32_t sample, enum efme_expression expression,
-                    double intensity) {
+                        double intensity) {
   *f = (struct efme_portrait){.seed = seed, .sample = {sample, number}};
   struct stream who = {.seed = seed, .sample = number};
   identity(f, &who);
@@ -131,26 +133,27 @@ void efme_portrait_make(struct efme_portrait *f, uint64_t seed, uint32_t number,
   nuisance(f, &s);
   view(f, &s);
   struct stream e = {.seed = seed, .epoch = sample + 1, .sample = number, .element = 0x10000}; /* apart: the same view at every strength */
-  if (expression == EFME_EXPRESSION_NEGATIVE) negative(f, &e, intensity);
-  else if (expression == EFME_EXPRESSION_POSITIVE) positive(f, &e, intensity);
-  else surprise(f, &e, intensity);
+  if (expression == EFME_EXPRESSION_POSITIVE) positive(f, &e, intensity);
+  else if (expression == EFME_EXPRESSION_SURPRISE) surprise(f, &e, intensity);
+  else negative(f, &e, expression, intensity);
 }
 
 /* Face to pixel coordinates. */
-static void project(double *px, double *py, double x, double y, uint32_t size, const struct efme_portrait *f) {
-  double half = size * .5, c = efme_cos(f->angle), s = efme_sin(f->angle);
-  *px = half + half * (f->shift_x + f->scale * (c * x - s * y));
-  *py = half + half * (f->shift_y + f->scale * (s * x + c * y));
+static void project(double *px, double *py, double x, double y, uint32_t width, uint32_t height, const struct efme_portrait *f) {
+  double half = EFME_MIN(width, height) * .5, c = efme_cos(f->angle), s = efme_sin(f->angle);
+  *px = width * .5 + half * (f->shift_x + f->scale * (c * x - s * y));
+  *py = height * .5 + half * (f->shift_y + f->scale * (s * x + c * y));
 }
 
-void efme_portrait_truth(float box[4], float eyes[4], uint32_t size, const struct efme_portrait *f) {
+void efme_portrait_truth(float box[4], float eyes[4], uint32_t width, uint32_t height, const struct efme_portrait *f) {
   /* The face without the skull's top: an ellipse from above the brows to the chin. */
-  double c = efme_cos(f->angle), s = efme_sin(f->angle), top = -.55, a = f->width, b = (1 - top) / 2, half = size * .5, x, y;
-  project(&x, &y, 0, (1 + top) / 2, size, f);
-  double w = half * f->scale * efme_sqrt(a * a * c * c + b * b * s * s), h = half * f->scale * efme_sqrt(a * a * s * s + b * b * c * c);
+  double c = efme_cos(f->angle), s = efme_sin(f->angle), top = -.55, a = f->width, b = (1 - top) / 2, x, y;
+  double scale = EFME_MIN(width, height) * .5 * f->scale;
+  project(&x, &y, 0, (1 + top) / 2, width, height, f);
+  double w = scale * efme_sqrt(a * a * c * c + b * b * s * s), h = scale * efme_sqrt(a * a * s * s + b * b * c * c);
   box[0] = (float)(x - w), box[1] = (float)(y - h), box[2] = (float)(2 * w), box[3] = (float)(2 * h);
   for (int i = 0; i < 2; i++) {
-    project(&x, &y, (i ? f->eye_x : -f->eye_x) + f->yaw * .6, f->eye_y + f->pitch * .6, size, f);
+    project(&x, &y, (i ? f->eye_x : -f->eye_x) + f->yaw * .6, f->eye_y + f->pitch * .6, width, height, f);
     eyes[2 * i] = (float)x, eyes[2 * i + 1] = (float)y;
   }
 }

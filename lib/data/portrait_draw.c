@@ -8,8 +8,9 @@
 
 /* One pixel being painted. */
 struct point {
-  double x, y;  /* face coordinates */
-  double pixel; /* size of a pixel there */
+  double x, y;           /* face coordinates */
+  double pixel;          /* size of a pixel there */
+  double back_x, back_y; /* direction of the background's stripes */
   struct efme_colour c;
 };
 
@@ -60,7 +61,7 @@ static double head(const struct efme_portrait *f, double x, double y, double gro
 }
 
 static void background(struct point *p, const struct efme_portrait *f, double sx, double sy) {
-  double t = sx * efme_cos(f->back_angle) + sy * efme_sin(f->back_angle);
+  double t = sx * p->back_x + sy * p->back_y;
   p->c = f->back[0];
   paint(p, f->back[1], clamp01(.5 + .5 * efme_sin(t * f->back_wave + f->back_phase)));
   /* shoulders */
@@ -231,19 +232,19 @@ static double noise(const uint32_t w[4], int channel) {
 
 static uint8_t to_byte(double v) { return v <= 0 ? 0 : v >= 1 ? 255 : (uint8_t)(v * 255 + .5); }
 
-void efme_portrait_draw(uint8_t *out, uint32_t size, uint32_t channels, const struct efme_portrait *f) {
-  double half = size * .5, c = efme_cos(f->angle), s = efme_sin(f->angle);
-  struct point p = {.pixel = 1 / (half * f->scale)};
-  for (uint32_t j = 0; j < size; j++)
-    for (uint32_t i = 0; i < size; i++) {
-      double sx = (i + .5 - half) / half, sy = (j + .5 - half) / half;
+void efme_portrait_draw(uint8_t *out, uint32_t width, uint32_t height, uint32_t channels, const struct efme_portrait *f) {
+  double middle_x = width * .5, middle_y = height * .5, half = EFME_MIN(width, height) * .5, c = efme_cos(f->angle), s = efme_sin(f->angle);
+  struct point p = {.pixel = 1 / (half * f->scale), .back_x = efme_cos(f->back_angle), .back_y = efme_sin(f->back_angle)};
+  for (uint32_t j = 0; j < height; j++)
+    for (uint32_t i = 0; i < width; i++) {
+      double sx = (i + .5 - middle_x) / half, sy = (j + .5 - middle_y) / half;
       double tx = (sx - f->shift_x) / f->scale, ty = (sy - f->shift_y) / f->scale;
       p.x = c * tx + s * ty, p.y = c * ty - s * tx;
       background(&p, f, sx, sy);
       back_hair(&p, f);
       draw_face(&p, f);
       uint32_t w[4];
-      efme_philox(w, f->seed, EFME_RNG_SYNTHETIC, f->sample[0] + 1, f->sample[1], 0x1000000u + j * size + i);
+      efme_philox(w, f->seed, EFME_RNG_SYNTHETIC, f->sample[0] + 1, f->sample[1], 0x1000000u + (f->frame << 20) + j * width + i);
       double r = p.c.r * f->cast.r * f->gain + f->offset, g = p.c.g * f->cast.g * f->gain + f->offset,
              b = p.c.b * f->cast.b * f->gain + f->offset;
       if (channels == 1) *out++ = to_byte(.299 * r + .587 * g + .114 * b + f->noise * noise(w, 0));

@@ -38,7 +38,7 @@ static efme_status synthetic_read(struct efme_store *s, uint64_t record, efme_im
   struct efme_fpenv fpenv;
   efme_fpenv_enter(&fpenv);
   make(&f, o, record);
-  efme_portrait_draw(px.data, o->size, o->channels, &f);
+  efme_portrait_draw(px.data, o->size, o->size, o->channels, &f);
   efme_fpenv_leave(&fpenv);
   return efme_image_new(out, s->context, s->allocator, &px, 1, "synthetic");
 }
@@ -123,7 +123,7 @@ efme_status efme_dataset_synthetic_truth(const efme_dataset *d, uint64_t index, 
   struct efme_fpenv fpenv;
   efme_fpenv_enter(&fpenv);
   make(&f, o, d->items[index].record);
-  efme_portrait_truth(box, eyes, o->size, &f);
+  efme_portrait_truth(box, eyes, o->size, o->size, &f);
   efme_fpenv_leave(&fpenv);
   return EFME_OK;
 }

@@ -244,3 +244,12 @@ efme_status efme_file_write(const struct efme_allocator *a, const char *path, co
   efme_atomic_write(&f, data, size);
   return efme_atomic_commit(&f);
 }
+
+efme_status efme_file_create(const char *path, const void *data, size_t size) {
+  int fd = efme_fd_open(path, O_WRONLY | O_CREAT | O_EXCL);
+  if (fd < 0) return efme_fail_errno(path, "create");
+  efme_status status = write_all(fd, path, data, size);
+  if (close(fd) && !status && errno != EINTR) status = efme_fail_errno(path, "write"); /* some file systems tell of a full disk here */
+  if (status) unlink(path);
+  return status;
+}

@@ -104,6 +104,8 @@ efme_status efme_atomic_write(struct efme_atomic_file *f, const void *data, size
 efme_status efme_atomic_commit(struct efme_atomic_file *f); /* on failure the temporary file is gone */
 void efme_atomic_abort(struct efme_atomic_file *f);         /* safe after commit and on a zeroed struct */
 efme_status efme_file_write(const struct efme_allocator *a, const char *path, const void *data, size_t size); /* all of it, atomically */
+/* A new file, not synced: one of many that count only together. Fails where there is a file of that name. */
+efme_status efme_file_create(const char *path, const void *data, size_t size);
 efme_status efme_atomic_remove(const struct efme_allocator *a, const char *path); /* and what a killed writer of it has left */
 /* line and a line end, added in one write; the file is made where there is none. Lines of at most 500 bytes. */
 efme_status efme_file_append_line(const char *path, const char *line);

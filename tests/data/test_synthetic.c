@@ -124,7 +124,7 @@ START_TEST(intensity_moves_the_expression_alone) {
     struct efme_portrait f[3];
     static const double strength[3] = {0, .3, 1};
     for (int i = 0; i < 3; i++) efme_portrait_make(&f[i], 7, 3, 5, (enum efme_expression)k, strength[i]);
-    efme_portrait_draw(a, 48, 1, &f[0]), efme_portrait_draw(b, 48, 1, &f[1]), efme_portrait_draw(c, 48, 1, &f[2]);
+    efme_portrait_draw(a, 48, 48, 1, &f[0]), efme_portrait_draw(b, 48, 48, 1, &f[1]), efme_portrait_draw(c, 48, 48, 1, &f[2]);
     double weak = 0, strong = 0, border = 0;
     for (int i = 0; i < 48 * 48; i++) {
       weak += abs(b[i] - a[i]), strong += abs(c[i] - a[i]);
