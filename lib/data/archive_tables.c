@@ -5,7 +5,7 @@
 #include "data/archive.h"
 #include "util/util.h"
 
-static const char synthetic_note[] = "Synthetic release written by libefme: drawn faces, no real person";
+static const char synthetic_note[] = "Synthetic release written by libefme: drawn faces and no real person";
 
 static void casme2_row(struct efme_text *t, const struct efme_archive_clip *c) {
   efme_text_printf(t, "%02u,%s,,%u,", c->subject, c->name, c->onset);

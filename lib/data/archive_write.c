@@ -118,15 +118,17 @@ static efme_status write_clips(const struct efme_archive *archive) {
 static efme_status open_folder(const struct efme_archive *archive) {
   efme_status status = efme_dir_create(archive->allocator, archive->folder);
   if (status) return status;
-  DIR *dir = opendir(archive->folder);
-  if (!dir) return efme_fail_errno(archive->folder, "list it");
+  DIR *dir;
+  do dir = opendir(archive->folder);
+  while (!dir && errno == EINTR);
+  if (!dir) return efme_fail_errno(archive->folder, "open folder");
   struct dirent *e;
   do {
     errno = 0;
     e = readdir(dir);
   } while (e && (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")));
   if (e) status = efme_fail(EFME_E_STATE, "%s: is not empty: \"%s\" is in it", archive->folder, e->d_name);
-  else if (errno) status = efme_fail_errno(archive->folder, "list it");
+  else if (errno) status = efme_fail_errno(archive->folder, "read folder");
   closedir(dir);
   return status;
 }

@@ -55,6 +55,20 @@ START_TEST(datasets_opened) {
   REFUSED(ARGUMENT, "24 samples", efme_dataset_synthetic_truth, data, 24, out.box, out.eyes);
   REFUSED(UNSUPPORTED, "synthetic", efme_dataset_synthetic_truth, two_classes, 0, out.box, out.eyes);
 
+  efme_synthetic_release_options r = EFME_SYNTHETIC_RELEASE_OPTIONS_INIT;
+  r.width = r.height = 48, r.frames_min = r.frames_max = 4, r.subjects = r.clips = 1;
+  WITHOUT(context, efme_synthetic_release_write, NULL, in_folder("release"), &r);
+  WITHOUT(folder, efme_synthetic_release_write, context, NULL, &r);
+  note("efme_synthetic_release_write", "options"); /* the whole release: tests of lib/data */
+  OK(efme_synthetic_release_write(context, in_folder("release"), &r));
+  REFUSED(STATE, "not empty", efme_synthetic_release_write, context, in_folder("release"), &r);
+  REFUSED(STATE, "not empty", efme_synthetic_release_write, context, in_folder("release"), NULL);
+  REFUSED(IO, "good.csv", efme_synthetic_release_write, context, fer, &r);
+  r.progress = stop_reading;
+  REFUSED(CANCELLED, "1 of 3 clips", efme_synthetic_release_write, context, in_folder("release2"), &r);
+  r.width = 47;
+  REFUSED(ARGUMENT, "width is 47", efme_synthetic_release_write, context, in_folder("release3"), &r);
+
   efme_dataset_callbacks c = callbacks();
   WITHOUT(out, efme_dataset_create, NULL, context, &c);
   WITHOUT(context, efme_dataset_create, &out.data, NULL, &c);

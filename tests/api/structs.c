@@ -128,6 +128,14 @@ static efme_status use_megc2019(const void *o) {
   return status == EFME_E_MISMATCH ? EFME_OK : status;
 }
 
+/* A file stands where the folder should be, and options are looked at first: good ones meet it. */
+static efme_status use_synthetic_release(const void *o) {
+  char path[160];
+  snprintf(path, sizeof path, "%s/one.pgm", folder);
+  efme_status status = efme_synthetic_release_write(context, path, o);
+  return status == EFME_E_IO ? EFME_OK : status;
+}
+
 static efme_status use_callbacks(const void *o) {
   efme_dataset *made = NULL;
   efme_status status = efme_dataset_create(&made, context, o);
@@ -229,6 +237,7 @@ static const efme_align_options good_align = EFME_ALIGN_OPTIONS_INIT;
 static const efme_image_save_options good_save = EFME_IMAGE_SAVE_OPTIONS_INIT;
 static const efme_dataset_options good_dataset = EFME_DATASET_OPTIONS_INIT;
 static const efme_synthetic_options good_synthetic = EFME_SYNTHETIC_OPTIONS_INIT;
+static const efme_synthetic_release_options good_synthetic_release = EFME_SYNTHETIC_RELEASE_OPTIONS_INIT;
 static const efme_dataset_callbacks good_callbacks = {sizeof good_callbacks, 4, describe, read_pixels, NULL, NULL, NULL, 0, 0};
 static const efme_label_map good_map = {sizeof good_map, classes, 3, 1, rules};
 static const efme_fold_options good_folds = EFME_FOLD_OPTIONS_INIT;
@@ -261,6 +270,7 @@ static const struct options_case {
     CASE(efme_synthetic_options, good_synthetic, use_synthetic, NULL),
     CASE(efme_release_options, good_release, use_release, "root"),
     CASE(efme_megc2019_options, good_megc2019, use_megc2019, NULL),
+    CASE(efme_synthetic_release_options, good_synthetic_release, use_synthetic_release, NULL),
     CASE(efme_dataset_callbacks, good_callbacks, use_callbacks, "read"),
     CASE(efme_label_map, good_map, use_label_map, "rules"),
     CASE(efme_fold_options, good_folds, use_folds, NULL),

@@ -49,7 +49,7 @@ static void open_scene(void) {
 
 static void close_scene(void) {
   efme_dataset_release(faces), efme_dataset_release(table);
-  static const char *const folders[] = {"fer", "ck", "ckp"};
+  static const char *const folders[] = {"fer", "ck", "ckp", "release"};
   for (size_t i = 0; i < EFME_COUNT(folders); i++) remove_tree(at(folders[i]));
 }
 
@@ -75,6 +75,19 @@ static efme_status synthetic(uint64_t *hash, int which) {
   o.subjects = 3, o.samples_per_subject = 3, o.size = 32;
   efme_status status = efme_dataset_open_synthetic(&d, faults_context, &o);
   return took_dataset(hash, status, d, 1);
+}
+
+/* A clip of each set. What a failure leaves is removed as whoever tries again must. */
+static efme_status release(uint64_t *hash, int which) {
+  efme_synthetic_release_options o = EFME_SYNTHETIC_RELEASE_OPTIONS_INIT;
+  (void)which;
+  o.width = o.height = 48, o.frames_min = o.frames_max = 4, o.subjects = o.clips = 1;
+  malloc_paused++;
+  remove_tree(at("release"));
+  malloc_paused--;
+  efme_status status = efme_synthetic_release_write(faults_context, at("release"), &o);
+  if (!status) add_tree(hash, at("release"));
+  return status;
 }
 
 static int destroyed;
@@ -238,6 +251,7 @@ static const struct scenario scenarios[] = {
     {"read CK+", 4, NULL, read_set, NULL, LIBC},
     {"read a manifest", 5, NULL, read_set, NULL, LIBC},
     {"synthetic faces", 0, NULL, synthetic, NULL, 0},
+    {"write a synthetic release", 0, NULL, release, NULL, LIBC},
     {"dataset of the host", 0, NULL, host, NULL, 0},
     {"read a sample from a file", 3, open_files, read_sample, release_opened, 0},
     {"read a sample from a table", 0, open_files, read_sample, release_opened, 0},
