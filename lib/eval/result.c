@@ -74,7 +74,7 @@ efme_status efme_result_find(struct efme_result *r, int flag, const char *code, 
   efme_status status =
       efme_mem_grow(r->allocator, (void **)&r->findings, &r->finding_capacity, r->finding_count + 1, sizeof *r->findings, "audit findings");
   if (status) return status;
-  struct efme_finding f = {code, efme_key_copy(&r->pool, text), flag};
+  struct efme_audit_finding f = {code, efme_key_copy(&r->pool, text), flag};
   if (!f.text) return EFME_E_NOMEM;
   r->findings[r->finding_count++] = f;
   return EFME_OK;

@@ -18,7 +18,7 @@ struct efme_outcome {
 };
 
 /* Something the audit has to say. code: a short name that programs may look for; docs/evaluation.md lists them. */
-struct efme_finding {
+struct efme_audit_finding {
   const char *code, *text;
   int flag; /* 1: wrong or doubtful, the result is not clean; 0: said for completeness */
 };
@@ -47,7 +47,7 @@ struct efme_result {
   const char **datasets; /* byte order */
   uint32_t dataset_count;
   uint64_t *counts; /* [1 + datasets][classes][classes]: pooled first */
-  struct efme_finding *findings;
+  struct efme_audit_finding *findings;
   size_t finding_count, finding_capacity;
   struct efme_foreign foreign;
   const char *title;      /* first line of the text: what this is */
