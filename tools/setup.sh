@@ -2,7 +2,7 @@
 # setup.sh: what building and testing need, as Debian 12 packages; installs those that are missing (as root, or through sudo).
 # Where there is no apt it says what is needed and goes on.
 set -eu
-packages="gcc g++ cmake ninja-build pkg-config libcjson-dev libstb-dev check libjpeg-dev libpng-dev $*"
+packages="gcc g++ cmake ninja-build pkg-config libcjson-dev libstb-dev check libjpeg-dev libpng-dev libminizip-dev libexpat1-dev $*"
 
 command -v apt-get >/dev/null && command -v dpkg-query >/dev/null || {
   echo "setup.sh: no apt here; needed are the like of: $packages"

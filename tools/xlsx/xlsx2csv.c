@@ -1,0 +1,77 @@
+/* efme-xlsx2csv FILE.xlsx [--sheet NAME|NUMBER] [--list]: a sheet of a workbook as CSV on standard output, the first one unless another is
+ * named. Exit code 0; 1 where the file cannot be read, with the reason on standard error; 2 for a wrong command line. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "xlsx.h"
+
+static int usage(const char *why) {
+  fprintf(stderr, "%s%susage: efme-xlsx2csv FILE.xlsx [--sheet NAME|NUMBER] [--list] > out.csv\n", why, *why ? "\n" : "");
+  return 2;
+}
+
+static void put_field(const char *text) {
+  if (!text[strcspn(text, ",\"\r\n")]) {
+    fputs(text, stdout);
+    return;
+  }
+  putchar('"');
+  for (; *text; text++) {
+    if (*text == '"') putchar('"');
+    putchar(*text);
+  }
+  putchar('"');
+}
+
+static int put_row(uint32_t row, const char *const *cells, size_t count, void *user) {
+  (void)row, (void)user;
+  for (size_t i = 0; i < count; i++) {
+    if (i) putchar(',');
+    put_field(cells[i]);
+  }
+  putchar('\n');
+  return ferror(stdout);
+}
+
+/* By name, else by number from 1. */
+static int find_sheet(const struct xlsx *b, const char *name, size_t *out) {
+  size_t n = xlsx_sheet_count(b);
+  for (*out = 0; *out < n; ++*out)
+    if (!strcmp(xlsx_sheet_name(b, *out), name)) return 1;
+  char *end;
+  unsigned long v = strtoul(name, &end, 10);
+  *out = v - 1;
+  return *name && !*end && v >= 1 && v <= n;
+}
+
+int main(int argc, char **argv) {
+  const char *file = NULL, *name = NULL;
+  int list = 0;
+  for (int i = 1; i < argc; i++) {
+    if (!strcmp(argv[i], "--sheet")) {
+      if (++i == argc) return usage("--sheet: a name is missing");
+      name = argv[i];
+    } else if (!strcmp(argv[i], "--list")) list = 1;
+    else if (argv[i][0] == '-' || file) return usage(argv[i]);
+    else file = argv[i];
+  }
+  if (!file) return usage("");
+  char error[512] = "";
+  struct xlsx *b;
+  size_t sheet = 0;
+  enum xlsx_status status = xlsx_open(&b, file, NULL, error);
+  if (status) {
+    fprintf(stderr, "%s\n", error);
+    return 1;
+  }
+  for (size_t i = 0; list && i < xlsx_sheet_count(b); i++) printf("%s\n", xlsx_sheet_name(b, i));
+  if (!list && name && !find_sheet(b, name, &sheet)) {
+    snprintf(error, sizeof error, "%.300s: no sheet \"%.64s\"; --list lists them", file, name);
+    status = XLSX_SHEET;
+  } else if (!list) status = xlsx_rows(b, sheet, put_row, NULL, error);
+  xlsx_close(b);
+  if (fflush(stdout) || ferror(stdout)) snprintf(error, sizeof error, "standard output cannot be written"), status = XLSX_FILE;
+  if (status) fprintf(stderr, "%s\n", error);
+  return status ? 1 : 0;
+}
