@@ -4,7 +4,7 @@
 
 #include <efme/efme.h>
 
-/* Exit codes of all three programs. */
+/* Exit codes of all programs. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 3 };
 
 /* The dataset that a command line asks for. */

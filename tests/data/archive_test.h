@@ -66,7 +66,7 @@ static inline int entries(const char *path, int (*each)(const char *path, int fo
   for (int i = 0; i < n; i++) {
     char inner[1024];
     struct stat st;
-    snprintf(inner, sizeof inner, "%s/%s", path, list[i]->d_name);
+    ck_assert_int_lt(snprintf(inner, sizeof inner, "%s/%s", path, list[i]->d_name), (int)sizeof inner);
     int dots = !strcmp(list[i]->d_name, ".") || !strcmp(list[i]->d_name, "..");
     free(list[i]);
     if (dots) continue;

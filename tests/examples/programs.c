@@ -1,4 +1,4 @@
-/* The three programs from outside: what --help says, every exit code that it names, lines for scripts and for terminals, Ctrl-C,
+/* The programs from outside: what --help says, every exit code that it names, lines for scripts and for terminals, Ctrl-C,
  * and one small way through all of them. */
 #include <cjson/cJSON.h>
 #include <signal.h>
@@ -76,7 +76,7 @@ static void teardown(void) {
 static const struct program {
   const char *path, *name;
   int codes; /* exit codes 0 .. codes - 1 are documented */
-} programs[] = {{PRETRAIN, "efme-pretrain", 4}, {LOSO, "efme-loso", 5}, {PREDICT, "efme-predict", 4}};
+} programs[] = {{PRETRAIN, "efme-pretrain", 4}, {LOSO, "efme-loso", 5}, {PREDICT, "efme-predict", 4}, {RELEASE, "efme-release", 4}};
 
 START_TEST(help) {
   const struct program *p = &programs[_i];
@@ -134,6 +134,14 @@ static const struct {
     {PREDICT, {"--weights", "w", "--box", "1,2,3,4,5", "x.png"}, "--box takes X,Y,W,H"},
     {PREDICT, {"--weights", "w", "--box", "0,0,0,4", "x.png"}, "--box takes X,Y,W,H"},
     {PREDICT, {"--weights", "w", "--synthetic", "577"}, "--synthetic takes"},
+    {RELEASE, {NULL}, "needs one folder"},
+    {RELEASE, {"a", "b"}, "needs one folder"},
+    {RELEASE, {"x", "--frame", "160"}, "--frame takes two whole numbers, A,B, not '160'"},
+    {RELEASE, {"x", "--frames", "8,14,"}, "--frames takes two whole numbers"},
+    {RELEASE, {"x", "--quality", "0"}, "--quality takes"},
+    {RELEASE, {"x", "--subjects", "29"}, "--subjects takes"},
+    {RELEASE, {"x", "--clips", "0"}, "--clips takes"},
+    {RELEASE, {"x", "--seed", "-1"}, "--seed takes"},
 };
 
 START_TEST(usage) {
@@ -185,6 +193,13 @@ START_TEST(failures) {
   r = run_program(PREDICT, ARGS("--weights", in("bad.png"), in("grey.pgm")), 0, NULL);
   ENDS(r, 1);
   HAS(r.errors, "bad.png");
+  r = run_program(RELEASE, ARGS(folder), 0, NULL); /* it holds our files */
+  ENDS(r, 1);
+  HAS(r.errors, "is not empty");
+  HAS(r.errors, "(EFME_E_STATE)");
+  r = run_program(RELEASE, ARGS(in("x"), "--frame", "160,20"), 0, NULL);
+  ENDS(r, 1);
+  HAS(r.errors, "height is 20, not 48..1024");
 }
 END_TEST
 
@@ -214,6 +229,29 @@ START_TEST(pretrain_on_a_terminal) {
   const char *step = strstr(r.output, "\r\033[Ktrain phase 1/1 epoch 1/20 step ");
   ck_assert_msg(step && strstr(step, " images/s ") && strstr(step, " s left"), "%.2000s", r.output);
   HAS(r.output, "training: interrupted");
+}
+END_TEST
+
+START_TEST(release) {
+  const char *const few[] = {in("released"), "--subjects", "2", "--clips", "1", "--frame", "64,48", "--frames", "4,6", "--seed", "7", NULL};
+  struct run r = run_program(RELEASE, few, 0, NULL);
+  ENDS(r, 0);
+  HAS(r.output, "wrote ");
+  HAS(r.output, "/released: SMIC/HS, ");
+  LACKS(r.output, "\r");
+  ck_assert(exists(in("released/SMIC/HS/s1/micro")) && exists(in("released/CASME2/CASME2-RAW/sub01")) &&
+            exists(in("released/SAMM/SAMM/006")));
+  ck_assert(exists(in("released/CASME2/CASME2-coding-20140508.csv")) && exists(in("released/SAMM/SAMM_Micro_FACS_Codes_v2.csv")));
+  char *truth = get(in("released/truth.csv"));
+  int lines = 0;
+  for (const char *p = truth; (p = strchr(p, '\n')); p++) lines++;
+  ck_assert_int_eq(lines, 1 + 3 * 2);
+  free(truth);
+  /* Ctrl-C once it counts */
+  r = run_program(RELEASE, ARGS(in("stopped"), "--threads", "1"), RUN_TERMINAL, "clips ");
+  ENDS(r, 3);
+  HAS(r.output, "interrupted");
+  ck_assert(!exists(in("stopped/truth.csv")));
 }
 END_TEST
 
@@ -374,12 +412,13 @@ int main(void) {
   tcase_set_timeout(t, 600);
   suite_add_tcase(suite, t);
   tcase_add_unchecked_fixture(t, setup, teardown);
-  tcase_add_loop_test(t, help, 0, 3);
+  tcase_add_loop_test(t, help, 0, (int)(sizeof programs / sizeof programs[0]));
   tcase_add_loop_test(t, usage, 0, (int)(sizeof wrong_usage / sizeof wrong_usage[0]));
   tcase_add_test(t, too_many_conditions);
   tcase_add_test(t, failures);
   tcase_add_test(t, pretrain_for_scripts);
   tcase_add_test(t, pretrain_on_a_terminal);
+  tcase_add_test(t, release);
   tcase_add_test(t, loso_then_predict);
   tcase_add_test(t, predict_images);
   tcase_add_test(t, pretrain_interrupted);
