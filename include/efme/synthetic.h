@@ -31,7 +31,7 @@ typedef struct efme_synthetic_release_options {
 } efme_synthetic_release_options;
 
 #define EFME_SYNTHETIC_RELEASE_OPTIONS_INIT \
-  { sizeof(efme_synthetic_release_options), 1, 160, 120, 8, 14, 0.1f, 0.35f, 90, 0, 0, 20, NULL, NULL, NULL, NULL }
+  { sizeof(efme_synthetic_release_options), 1, 160, 120, 8, 14, 0.1f, 0.35f, 90, 0, 0, 100, NULL, NULL, NULL, NULL }
 
 /* Writes SMIC/, CASME2/ and SAMM/ into folder, which is made or must be empty: 442 clips that count in the composite of MEGC 2019, with its
  * classes, and of CASME II and SAMM some that do not. truth.csv beside them has label, box and eyes of every apex frame. It and the tables

@@ -17,11 +17,33 @@ static double strength(const struct efme_archive_clip *c, uint32_t number) {
   return c->intensity * .5 * (1 - efme_cos(PI * part));
 }
 
+static double brightness(const struct efme_colour *c) { return .299 * c->r + .587 * c->g + .114 * c->b; }
+
+/* Darker in the same hue where it is brighter than `most`. */
+static void darken_to(struct efme_colour *c, double most) {
+  double now = brightness(c), k = now > most ? most / now : 1;
+  c->r *= k, c->g *= k, c->b *= k;
+}
+
+/* Detectors know faces by dark eyes, brows and lips on lighter skin, and the source's people need not have them: fair brows on a dark face
+ * are no brows to MTCNN. Here brows and lips are darker than the skin, which is not of the darkest, and the camera is a better one. */
+static void make_plain(struct efme_portrait *f) {
+  static const struct efme_colour lighter = {.90, .72, .59};
+  double t = brightness(&f->skin) < .6 ? 1.2 * (.6 - brightness(&f->skin)) : 0;
+  f->skin.r += (lighter.r - f->skin.r) * t, f->skin.g += (lighter.g - f->skin.g) * t, f->skin.b += (lighter.b - f->skin.b) * t;
+  darken_to(&f->hair_colour, .5 * brightness(&f->skin));
+  darken_to(&f->lip, .72 * brightness(&f->skin));
+  darken_to(&f->iris, .2);
+  if (f->brow_thick < .026) f->brow_thick = .026;
+  f->noise *= .5;
+}
+
 void efme_archive_portrait(struct efme_portrait *f, const struct efme_archive *archive, const struct efme_archive_clip *c,
                            uint32_t number) {
   uint32_t who = 0x52000000u + (uint32_t)c->set * 1000 + c->person; /* nobody of the synthetic source's first billion */
   efme_portrait_make(f, archive->options.seed, who, c->attempt << 16 | c->sample, c->emotion->expression, strength(c, number));
   f->frame = number - (c->onset - c->around);
+  make_plain(f);
   f->scale *= SCALE;
   f->shift_x += SWAY * efme_sin(.45 * f->frame + f->back_phase);
   f->shift_y += SWAY * efme_sin(.31 * f->frame + 2 * f->back_phase);

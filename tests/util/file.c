@@ -261,6 +261,24 @@ START_TEST(relative_path) {
 }
 END_TEST
 
+/* A new file or none: what is there is never written over. */
+START_TEST(new_files) {
+  uint8_t *data;
+  size_t size;
+  ck_assert_int_eq(efme_file_create(at("new"), "abc", 3), EFME_OK);
+  ck_assert_int_eq(efme_file_read(&data, &size, libc_memory, at("new"), 100), EFME_OK);
+  ck_assert_uint_eq(size, 3);
+  ck_assert_mem_eq(data, "abc", 3);
+  efme_mem_free(libc_memory, data);
+  ck_assert_int_eq(efme_file_create(at("new"), "xy", 2), EFME_E_IO);
+  ck_assert_ptr_nonnull(strstr(efme_last_error(), "/new: cannot create: File exists"));
+  ck_assert_int_eq(efme_file_create(at("none/new"), "xy", 2), EFME_E_IO);
+  ck_assert_ptr_nonnull(strstr(efme_last_error(), "none/new: cannot create: No such file"));
+  ck_assert_int_eq(efme_file_create(at("empty"), NULL, 0), EFME_OK);
+  ck_assert_int_eq(entries(root), 2);
+}
+END_TEST
+
 START_TEST(directories) {
   ck_assert_int_eq(efme_dir_create(libc_memory, at("a/b//c/")), EFME_OK);
   ck_assert_int_eq(efme_dir_create(libc_memory, at("a/b/c")), EFME_OK);
@@ -295,6 +313,7 @@ int main(void) {
   tcase_add_test(t, kinds);
   tcase_add_test(t, long_name);
   tcase_add_test(t, relative_path);
+  tcase_add_test(t, new_files);
   tcase_add_test(t, directories);
   return test_run(suite);
 }
