@@ -17,7 +17,7 @@
 #include "efme/context.h"
 #include "efme/status.h"
 
-#define EFME_BACKEND_ABI 1u
+#define EFME_BACKEND_ABI 2u
 
 /* Memory regions. A tensor names its region and an offset; run() binds regions to buffers. */
 enum efme_arena {
@@ -44,7 +44,8 @@ struct efme_tensor {
   uint64_t offset; /* bytes from the region's base, a multiple of 64 */
 };
 
-enum efme_act { EFME_ACT_NONE = 0, EFME_ACT_SWISH = 1, EFME_ACT_SIGMOID = 2 };
+/* PRELU: x where x > 0, else GAMMA[c] x: of CONV and MATMUL only, and they need GAMMA for it. */
+enum efme_act { EFME_ACT_NONE = 0, EFME_ACT_SWISH = 1, EFME_ACT_SIGMOID = 2, EFME_ACT_PRELU = 3 };
 
 /* Roles: indices into efme_op.t. What each kind reads and writes stands beside it below; roles not named must be absent
  * (arena NONE), those in [brackets] are optional. */
@@ -72,7 +73,8 @@ enum efme_role {
   EFME_T_ID = 20,    /* batched i32 [1]: the sample's index, the generator's `sample` */
   EFME_T_STEP = 21,  /* struct efme_step */
   EFME_T_WS = 22,    /* scratch of efme_op_needs.workspace bytes, garbage before and after */
-  EFME_T_COUNT = 23
+  EFME_T_BOX = 23,   /* batched i32 [4]: x0 y0 x1 y1, the last two excluded */
+  EFME_T_COUNT = 24
 };
 
 /* M = batch * h * w rows of the tensor at hand. act' is the derivative at the pre-activation. All formulas in float64 are
@@ -92,10 +94,11 @@ enum efme_role {
  *                   (x' = w - x); then scaled by sw/w, sh/h. Value = clamp(((v b) - 127.5) k + 127.5, 0, 255).
  *                   flag PER_VARIANT: epoch is taken from step.variant instead of step.epoch (fixed variants for cached features; variant 0 = no augmentation)
  * CONV              Y = act(conv(X * SCALE + SHIFT, W) + BIAS); W [kh][kw][C][N] (HWIO); zero padding *after* scale/shift.
- *                   X, W or P, Y, [SCALE, SHIFT], [BIAS]. kh kw stride pad_top pad_left; bottom/right padding follows from Y's size.
+ *                   X, W or P, Y, [SCALE, SHIFT], [BIAS], [GAMMA: slopes [N] of PRELU]. kh kw stride pad_top pad_left; bottom/right padding
+ *                   follows from Y's size.
  * CONV_DW           DW += gradient of CONV's kernel. X, DY, DW, [SCALE, SHIFT], WS
  * MATMUL            Y[M,N] = act((X * GATE) W + BIAS) + RES; W [K][N], flag TRANSPOSED: W is stored [N][K]. X, W or P, Y, [BIAS],
- *                   [GATE: by image, over K], [RES]. 1x1 convolutions, dense layers (h = w = 1) and their data gradients.
+ *                   [GATE: by image, over K], [RES], [GAMMA: slopes [N] of PRELU]. 1x1 convolutions, dense layers (h = w = 1) and their data gradients.
  * MATMUL_DW         DW[K,N] += (X * GATE)^T DY; DB[N] += column sums of DY. X, DY, DW, [GATE], [DB], WS
  * DWCONV            Y = act(depthwise(X, W) + BIAS); W [kh][kw][C]; POOL = spatial mean of Y. X, W, Y, [BIAS], [POOL]
  * DWCONV_DX         DX = gradient by X. DY, W, DX
@@ -111,6 +114,12 @@ enum efme_role {
  * GATE_DX           DX[n,c] = sum over h,w of DY * act(z), z as BN_ACT. X, STAT, GAMMA, BETA, DY, DX (batched 1x1xC)
  * ACT               Y = act(X).   ACT_DX: DX = DY * act'(X)
  * POOL              Y[n,c] = spatial mean of X.   POOL_DX: DX = DY / (h w), DX's h, w
+ * MAXPOOL           Y = largest of X's kh x kw window, stride; windows begin at (y stride, x stride) and are cut at X's edge, each has an
+ *                   element: whether a last, partial window counts follows from Y's size. A NaN in the window gives NaN. Inference only: no gradient.
+ * CROP              Y[n] f32 h x w x 3 = (mean - f[0]) f[1] of box n of the one image X (n = 1, not batched, u8 or f32, {1,3} channels; grey is
+ *                   replicated): output (y, x) is the plain mean over rows floor(y H/h) .. ceil((y+1) H/h) of the box's H rows, columns alike. A box
+ *                   is first cut to X, at least one pixel of it stays: x0 = min(max(x0, 0), w-1), x1 = min(max(x1, x0+1), w), y alike. Inference
+ *                   only. X, BOX, Y
  * DROPOUT           Y = X * keep, keep by element: 0 where u < f[0] else 1/(1-f[0]); u = word (e & 3) of philox(seed, DROPOUT, step.epoch,
  *                   id, i[0] << 16 | e >> 2), e the element's index in its image. Its own gradient. X, Y, ID, STEP
  * SOFTMAX           Y = softmax(X * f[0])
@@ -129,7 +138,7 @@ enum efme_role {
 enum efme_op_kind {
   EFME_OP_FILL = 1, EFME_OP_ADD, EFME_OP_INPUT, EFME_OP_CONV, EFME_OP_CONV_DW, EFME_OP_MATMUL, EFME_OP_MATMUL_DW,
   EFME_OP_DWCONV, EFME_OP_DWCONV_DX, EFME_OP_DWCONV_DW, EFME_OP_BN_STAT, EFME_OP_BN_ACT, EFME_OP_BN_REDUCE,
-  EFME_OP_BN_DX, EFME_OP_GATE_DX, EFME_OP_ACT, EFME_OP_ACT_DX, EFME_OP_POOL, EFME_OP_POOL_DX, EFME_OP_DROPOUT,
+  EFME_OP_BN_DX, EFME_OP_GATE_DX, EFME_OP_ACT, EFME_OP_ACT_DX, EFME_OP_POOL, EFME_OP_POOL_DX, EFME_OP_MAXPOOL, EFME_OP_CROP, EFME_OP_DROPOUT,
   EFME_OP_SOFTMAX, EFME_OP_LOSS, EFME_OP_PENALTY, EFME_OP_OPTIMIZER, EFME_OP_EMA, EFME_OP_FOLD, EFME_OP_PACK,
   EFME_OP_GROUP, EFME_OP_COUNT
 };

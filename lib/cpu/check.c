@@ -17,9 +17,9 @@ static const struct rule rules[EFME_OP_COUNT] = {
     [EFME_OP_FILL] = {B(Y), 0},
     [EFME_OP_ADD] = {B(X) | B(RES) | B(Y), 0},
     [EFME_OP_INPUT] = {B(X) | B(Y), B(ID) | B(STEP)},
-    [EFME_OP_CONV] = {B(X) | B(Y), B(W) | B(P) | B(SCALE) | B(SHIFT) | B(BIAS)},
+    [EFME_OP_CONV] = {B(X) | B(Y), B(W) | B(P) | B(SCALE) | B(SHIFT) | B(BIAS) | B(GAMMA)},
     [EFME_OP_CONV_DW] = {B(X) | B(DY) | B(DW), B(SCALE) | B(SHIFT)},
-    [EFME_OP_MATMUL] = {B(X) | B(Y), B(W) | B(P) | B(BIAS) | B(GATE) | B(RES)},
+    [EFME_OP_MATMUL] = {B(X) | B(Y), B(W) | B(P) | B(BIAS) | B(GATE) | B(RES) | B(GAMMA)},
     [EFME_OP_MATMUL_DW] = {B(X) | B(DY) | B(DW), B(GATE) | B(DB)},
     [EFME_OP_DWCONV] = {B(X) | B(W) | B(Y), B(BIAS) | B(POOL)},
     [EFME_OP_DWCONV_DX] = {B(DY) | B(W) | B(DX), 0},
@@ -33,6 +33,8 @@ static const struct rule rules[EFME_OP_COUNT] = {
     [EFME_OP_ACT_DX] = {B(X) | B(DY) | B(DX), 0},
     [EFME_OP_POOL] = {B(X) | B(Y), 0},
     [EFME_OP_POOL_DX] = {B(DY) | B(DX), 0},
+    [EFME_OP_MAXPOOL] = {B(X) | B(Y), 0},
+    [EFME_OP_CROP] = {B(X) | B(BOX) | B(Y), 0},
     [EFME_OP_DROPOUT] = {B(X) | B(Y) | B(ID) | B(STEP), 0},
     [EFME_OP_SOFTMAX] = {B(X) | B(Y), 0},
     [EFME_OP_LOSS] = {B(X) | B(Y) | B(SUMS), B(W) | B(SCALE) | B(GATE) | B(BIAS) | B(DX) | B(P)},
@@ -44,7 +46,7 @@ static const struct rule rules[EFME_OP_COUNT] = {
 };
 
 static const char *const names[EFME_T_COUNT] = {"X",     "Y",    "W",   "P",  "BIAS", "RES", "GATE", "SCALE", "SHIFT", "STAT", "GAMMA", "BETA",
-                                                "MEAN",  "VAR",  "DY",  "DX", "DW",   "DB",  "POOL", "SUMS",  "ID",    "STEP", "WS"};
+                                                "MEAN",  "VAR",  "DY",  "DX", "DW",   "DB",  "POOL", "SUMS",  "ID",    "STEP", "WS",    "BOX"};
 
 /* The state of one check: the first complaint is kept. */
 struct check {
@@ -89,8 +91,8 @@ static void dtypes(struct check *k) {
   uint16_t kind = k->op->kind;
   for (int r = 0; r < EFME_T_COUNT; r++) {
     if (r == EFME_T_SUMS) dtype(k, r, EFME_F64);
-    else if (r == EFME_T_ID || (r == EFME_T_W && kind == EFME_OP_LOSS)) dtype(k, r, EFME_I32);
-    else if (r == EFME_T_X && kind == EFME_OP_INPUT) {
+    else if (r == EFME_T_ID || r == EFME_T_BOX || (r == EFME_T_W && kind == EFME_OP_LOSS)) dtype(k, r, EFME_I32);
+    else if (r == EFME_T_X && (kind == EFME_OP_INPUT || kind == EFME_OP_CROP)) {
       if (k->op->t[r].dtype != EFME_U8 && k->op->t[r].dtype != EFME_F32) complain(k, "wrong element type", r);
     } else if (r != EFME_T_STEP && r != EFME_T_WS && !(r == EFME_T_P && kind != EFME_OP_LOSS)) dtype(k, r, EFME_F32);
   }
@@ -137,6 +139,13 @@ static void rows_match(struct check *k, int a, int b) {
   if (k->op->t[a].h != k->op->t[b].h || k->op->t[a].w != k->op->t[b].w) complain(k, "another number of rows", b);
 }
 
+/* The slopes of PRELU: there exactly where the activation asks for them. */
+static void slopes(struct check *k, int64_t n) {
+  int prelu = k->op->act == EFME_ACT_PRELU;
+  if (prelu != has(k, EFME_T_GAMMA)) complain(k, prelu ? "missing" : "not without PRELU", EFME_T_GAMMA);
+  vector(k, EFME_T_GAMMA, n);
+}
+
 static void conv_shapes(struct check *k) {
   const struct efme_op *op = k->op;
   int back = op->kind == EFME_OP_CONV_DW, y = back ? EFME_T_DY : EFME_T_Y;
@@ -147,7 +156,9 @@ static void conv_shapes(struct check *k) {
   vector(k, back ? EFME_T_DW : EFME_T_W, (int64_t)op->kh * op->kw * c * n);
   vector(k, EFME_T_SCALE, c);
   vector(k, EFME_T_SHIFT, c);
-  if (!back) vector(k, EFME_T_BIAS, n);
+  if (back) return;
+  vector(k, EFME_T_BIAS, n);
+  slopes(k, n);
 }
 
 static void matmul_shapes(struct check *k) {
@@ -161,6 +172,7 @@ static void matmul_shapes(struct check *k) {
   if (back) vector(k, EFME_T_DB, n);
   else {
     vector(k, EFME_T_BIAS, n);
+    slopes(k, n);
     same(k, EFME_T_Y, EFME_T_RES);
   }
 }
@@ -226,6 +238,23 @@ static void input_shapes(struct check *k) {
   per_image(k, EFME_T_ID, EFME_T_X, 1);
 }
 
+static void maxpool_shapes(struct check *k) {
+  const struct efme_op *op = k->op;
+  const struct efme_tensor *x = &op->t[EFME_T_X], *y = &op->t[EFME_T_Y];
+  window(k, EFME_T_X, EFME_T_Y);
+  if (op->pad_top || op->pad_left) complain(k, "MAXPOOL has no padding", -1);
+  if (x->c != y->c) complain(k, "another number of channels", EFME_T_Y);
+  if ((int64_t)(y->h - 1) * op->stride >= x->h || (int64_t)(y->w - 1) * op->stride >= x->w) complain(k, "a window without elements", EFME_T_Y);
+}
+
+static void crop_shapes(struct check *k) {
+  const struct efme_tensor *x = &k->op->t[EFME_T_X];
+  if (x->flags & EFME_TENSOR_BATCHED || x->n != 1) complain(k, "one image, not batched", EFME_T_X);
+  if (x->c != 1 && x->c != 3) complain(k, "1 or 3 channels", EFME_T_X);
+  if (k->op->t[EFME_T_Y].c != 3) complain(k, "3 channels", EFME_T_Y);
+  per_image(k, EFME_T_BOX, EFME_T_Y, 4);
+}
+
 /* W, DW, X, Y: whatever is there has as many elements as `of`. */
 static void range_shapes(struct check *k, int of) {
   int64_t n = elements(&k->op->t[of]);
@@ -245,6 +274,8 @@ static void other_shapes(struct check *k) {
   case EFME_OP_ACT_DX: same(k, EFME_T_X, EFME_T_DY), same(k, EFME_T_X, EFME_T_DX); break;
   case EFME_OP_POOL: per_image(k, EFME_T_Y, EFME_T_X, op->t[EFME_T_X].c); break;
   case EFME_OP_POOL_DX: per_image(k, EFME_T_DY, EFME_T_DX, op->t[EFME_T_DX].c); break;
+  case EFME_OP_MAXPOOL: maxpool_shapes(k); break;
+  case EFME_OP_CROP: crop_shapes(k); break;
   case EFME_OP_LOSS: loss_shapes(k); break;
   case EFME_OP_INPUT: input_shapes(k); break;
   case EFME_OP_PENALTY: range_shapes(k, EFME_T_W), vector(k, EFME_T_SUMS, 1); break;
@@ -283,7 +314,8 @@ static void shapes(struct check *k) {
 int efme_cpu_check(const struct efme_op *op, const struct efme_cpu_needs *needs, char *message, size_t size) {
   struct check k = {op, message, size, 1};
   if (op->kind == 0 || op->kind >= EFME_OP_COUNT || !rules[op->kind].required) return complain(&k, "unknown kind", -1);
-  if (op->act > EFME_ACT_SIGMOID) return complain(&k, "unknown activation", -1);
+  if (op->act > EFME_ACT_PRELU) return complain(&k, "unknown activation", -1);
+  if (op->act == EFME_ACT_PRELU && op->kind != EFME_OP_CONV && op->kind != EFME_OP_MATMUL) return complain(&k, "PRELU is of CONV and MATMUL only", -1);
   const struct rule *rule = &rules[op->kind];
   for (int r = 0; r < EFME_T_COUNT; r++) {
     int allowed = ((rule->required | rule->optional | B(WS)) >> r) & 1;

@@ -4,10 +4,10 @@
 #define PARTS(isa)                                                                                                                           \
   extern const struct efme_cpu_kernel efme_cpu_gemm_##isa[], efme_cpu_gemm_dw_##isa[], efme_cpu_conv_dw_##isa[], efme_cpu_depthwise_##isa[], \
       efme_cpu_depthwise_dw_##isa[], efme_cpu_bn_##isa[], efme_cpu_bn_back_##isa[], efme_cpu_elementwise_##isa[], efme_cpu_loss_##isa[],     \
-      efme_cpu_range_##isa[], efme_cpu_input_##isa[];                                                                                        \
+      efme_cpu_range_##isa[], efme_cpu_input_##isa[], efme_cpu_face_##isa[];                                                                                     \
   static const struct efme_cpu_kernel *const parts_##isa[] = {                                                                               \
       efme_cpu_gemm_##isa,     efme_cpu_gemm_dw_##isa,     efme_cpu_conv_dw_##isa, efme_cpu_depthwise_##isa, efme_cpu_depthwise_dw_##isa, efme_cpu_bn_##isa,         \
-      efme_cpu_bn_back_##isa,  efme_cpu_elementwise_##isa, efme_cpu_loss_##isa,      efme_cpu_range_##isa,        efme_cpu_input_##isa,      \
+      efme_cpu_bn_back_##isa,  efme_cpu_elementwise_##isa, efme_cpu_loss_##isa,      efme_cpu_range_##isa,        efme_cpu_input_##isa,        efme_cpu_face_##isa,      \
       NULL}
 
 PARTS(baseline);

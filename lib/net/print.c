@@ -7,18 +7,18 @@
 static const char *const op_names[EFME_OP_COUNT] = {
     "none",      "FILL",    "ADD",    "INPUT",     "CONV",      "CONV_DW", "MATMUL", "MATMUL_DW", "DWCONV", "DWCONV_DX",
     "DWCONV_DW", "BN_STAT", "BN_ACT", "BN_REDUCE", "BN_DX",     "GATE_DX", "ACT",    "ACT_DX",    "POOL",   "POOL_DX",
-    "DROPOUT",   "SOFTMAX", "LOSS",   "PENALTY",   "OPTIMIZER", "EMA",     "FOLD",   "PACK",      "GROUP"};
+    "MAXPOOL",   "CROP",    "DROPOUT",   "SOFTMAX", "LOSS",   "PENALTY",   "OPTIMIZER", "EMA",     "FOLD",   "PACK",      "GROUP"};
 static const char *const role_names[EFME_T_COUNT] = {"x",     "y",    "w",     "packed", "bias", "res",  "gate", "scale",
                                                      "shift", "stat", "gamma", "beta",   "mean", "var",  "dy",   "dx",
-                                                     "dw",    "db",   "pool",  "sums",   "id",   "step", "ws"};
+                                                     "dw",    "db",   "pool",  "sums",   "id",   "step", "ws",   "box"};
 static const char *const arena_names[EFME_ARENA_COUNT] = {"-", "weights", "packed", "grads", "opt", "act", "io", "step"};
-static const char *const act_names[3] = {"", " swish", " sigmoid"};
+static const char *const act_names[] = {"", " swish", " sigmoid", " prelu"};
 
 const char *efme_op_name(uint32_t kind) { return kind < EFME_OP_COUNT ? op_names[kind] : "unknown"; }
 
 static void print_op(struct efme_text *t, const struct efme_plan *p, size_t index, const struct efme_op *op) {
   efme_text_printf(t, "%4zu %-10s %-26s%s", index, efme_op_name(op->kind), op->layer < p->layer_count ? p->layers[op->layer] : "?",
-                   act_names[op->act <= EFME_ACT_SIGMOID ? op->act : 0]);
+                   act_names[op->act < EFME_COUNT(act_names) ? op->act : 0]);
   if (op->kind == EFME_OP_GROUP) efme_text_printf(t, " of %u", (unsigned)op->n_children);
   if (op->kh) efme_text_printf(t, " k%d s%d", (int)op->kh, (int)op->stride);
   for (int r = 0; r < EFME_T_COUNT; r++) {

@@ -87,7 +87,8 @@ void kernel_case_end(struct kernel_case *c, const char *note, kernel_case_fn fn,
 static void matmul(int32_t k, int32_t n, struct spot s, size_t turn, kernel_case_fn fn, void *user) {
   struct kernel_case c = kernel_case_begin(EFME_OP_MATMUL, s.batch);
   int flip = turn % 3 == 1;
-  c.op.act = (uint16_t)(turn % 4 == 2 ? 0 : turn % 3);
+  c.op.act = (uint16_t)(turn % 4 == 2 ? 0 : turn % 5 == 3 ? EFME_ACT_PRELU : turn % 3);
+  if (c.op.act == EFME_ACT_PRELU) vector(&c, EFME_T_GAMMA, n);
   c.op.flags = flip ? EFME_OP_TRANSPOSED : 0;
   c.terms = k;
   c.flops = 2.0 * s.batch * s.h * s.w * k * n;
@@ -151,7 +152,8 @@ static void conv(int kind, int32_t cin, int32_t cout, int32_t k, int32_t stride,
   kernel_batched(&c, back ? EFME_T_DY : EFME_T_Y, oh, ow, cout);
   kernel_param(&c, back ? EFME_T_DW : EFME_T_W, back ? EFME_ARENA_GRADS : EFME_ARENA_WEIGHTS, k, k, cin, cout);
   if (turn & 1) vector(&c, EFME_T_SCALE, cin), vector(&c, EFME_T_SHIFT, cin);
-  if (turn / 2 & 1 && !back) vector(&c, EFME_T_BIAS, cout), c.op.act = EFME_ACT_SWISH;
+  if (turn / 2 & 1 && !back) vector(&c, EFME_T_BIAS, cout), c.op.act = turn / 4 & 1 ? EFME_ACT_PRELU : EFME_ACT_SWISH;
+  if (c.op.act == EFME_ACT_PRELU) vector(&c, EFME_T_GAMMA, cout);
   char note[64];
   snprintf(note, sizeof note, "k%d s%d pad%d,%d%s", k, stride, c.op.pad_top, c.op.pad_left, turn & 1 ? " scaled" : "");
   kernel_case_end(&c, note, fn, user);
@@ -339,6 +341,46 @@ static void input_cases(kernel_case_fn fn, void *user) {
       }
 }
 
+static void maxpool(int32_t ch, int32_t k, int32_t stride, int ceil, struct spot s, kernel_case_fn fn, void *user) {
+  struct kernel_case c = kernel_case_begin(EFME_OP_MAXPOOL, s.batch);
+  int32_t more = ceil ? stride - 1 : 0;
+  s.h = EFME_MAX(s.h, k), s.w = EFME_MAX(s.w, k);
+  c.op.kh = c.op.kw = k;
+  c.op.stride = stride;
+  kernel_batched(&c, EFME_T_X, s.h, s.w, ch);
+  kernel_batched(&c, EFME_T_Y, (s.h - k + more) / stride + 1, (s.w - k + more) / stride + 1, ch);
+  char note[32];
+  snprintf(note, sizeof note, "k%d s%d%s", k, stride, ceil ? " ceil" : "");
+  kernel_case_end(&c, note, fn, user);
+}
+
+static void maxpool_cases(kernel_case_fn fn, void *user) {
+  size_t turn = 0;
+  EACH_CHANNEL(i)
+  for (int32_t k = 2; k <= 3; k++)
+    for (int ceil = 0; ceil < 2; ceil++, turn++) maxpool(channels[i], k, turn % 5 ? 2 : 1, ceil, spot(turn, channels[i], 40000), fn, user);
+  for (size_t i = 0; i < EFME_COUNT(cut_channels); i++) maxpool(cut_channels[i], 2 + (int32_t)i % 2, 2, 1, cut_spot(i), fn, user);
+}
+
+static void crop(int32_t h, int32_t w, int32_t ch, int u8, struct spot to, kernel_case_fn fn, void *user) {
+  struct kernel_case c = kernel_case_begin(EFME_OP_CROP, to.batch);
+  c.op.f[0] = 127.5f, c.op.f[1] = 0.0078125f;
+  c.op.t[EFME_T_X] = tensor(EFME_ARENA_IO, u8 ? EFME_U8 : EFME_F32, 0, 1, h, w, ch);
+  c.op.t[EFME_T_BOX] = tensor(EFME_ARENA_IO, EFME_I32, EFME_TENSOR_BATCHED, (int32_t)to.batch, 1, 1, 4);
+  kernel_batched(&c, EFME_T_Y, to.h, to.w, 3);
+  kernel_case_end(&c, u8 ? "u8" : "f32", fn, user);
+}
+
+static void crop_cases(kernel_case_fn fn, void *user) {
+  static const int32_t from[][2] = {{1, 1}, {7, 5}, {24, 24}, {61, 100}, {300, 97}, {700, 1}, {9, 5000}}, to[][2] = {{24, 24}, {1, 1}, {12, 17}, {48, 48}, {5, 1}};
+  size_t turn = 0;
+  for (size_t i = 0; i < EFME_COUNT(from); i++)
+    for (size_t j = 0; j < EFME_COUNT(to); j++)
+      for (int form = 0; form < 4; form++, turn++)
+        crop(from[i][0], from[i][1], form & 1 ? 1 : 3, form & 2, (struct spot){batches[turn % EFME_COUNT(batches)], to[j][0], to[j][1]}, fn, user);
+  crop(500, 700, 3, 1, (struct spot){1, 150, 211}, fn, user); /* a level of a pyramid */
+}
+
 static void loss_cases(kernel_case_fn fn, void *user) {
   static const int32_t classes[] = {2, 3, 7, 16, 33, 1000};
   for (size_t i = 0; i < EFME_COUNT(classes); i++)
@@ -436,6 +478,12 @@ static void cases_of(int kind, kernel_case_fn fn, void *user) {
   case EFME_OP_OPTIMIZER:
   case EFME_OP_EMA:
     range_cases(kind, fn, user);
+    break;
+  case EFME_OP_MAXPOOL:
+    maxpool_cases(fn, user);
+    break;
+  case EFME_OP_CROP:
+    crop_cases(fn, user);
     break;
   case EFME_OP_FOLD:
     fold_cases(fn, user);

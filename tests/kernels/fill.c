@@ -89,7 +89,7 @@ static double value(const struct kernel_case *c, int role, size_t i, double u) {
   case EFME_T_STAT:
     return i < (size_t)ch ? 0.3 * u : 1 + 0.3 * u;
   case EFME_T_GAMMA:
-    return 1 + 0.4 * u;
+    return op->act == EFME_ACT_PRELU ? 0.3 * u : 1 + 0.4 * u;
   case EFME_T_VAR:
     return 0.05 + u * u;
   case EFME_T_SUMS:
@@ -105,6 +105,7 @@ static double value(const struct kernel_case *c, int role, size_t i, double u) {
   }
   switch (op->kind) {
   case EFME_OP_INPUT:
+  case EFME_OP_CROP:
     return 127.5 + 73 * u;
   case EFME_OP_BN_STAT:
     return c->hard ? 100 + u : (double)(i % (size_t)ch % 7) + (0.5 + (double)(i % (size_t)ch % 3)) * u;
@@ -117,6 +118,13 @@ static double value(const struct kernel_case *c, int role, size_t i, double u) {
   default:
     return u;
   }
+}
+
+/* Any box, some of them partly or wholly outside, empty or turned round: what is left of them is defined. */
+static int32_t corner(const struct kernel_case *c, size_t i, uint64_t bits) {
+  int32_t size = i % 2 ? c->op.t[EFME_T_X].h : c->op.t[EFME_T_X].w;
+  if (i / 4 % 3 == 0) return i % 4 < 2 ? 0 : size; /* the whole image */
+  return (int32_t)(bits % (uint64_t)(size + size / 2 + 2)) - size / 4;
 }
 
 static int32_t integer(const struct kernel_case *c, int role, uint64_t bits) {
@@ -151,7 +159,7 @@ void kernel_fill(const struct kernel_case *c, int role, void *p) {
       if (t->dtype == EFME_F32) ((float *)p)[i] = (float)v;
       if (t->dtype == EFME_F64) ((double *)p)[i] = v;
       if (t->dtype == EFME_U8) ((uint8_t *)p)[i] = (uint8_t)mix(seed + i);
-      if (t->dtype == EFME_I32) ((int32_t *)p)[i] = integer(c, role, mix(seed + i));
+      if (t->dtype == EFME_I32) ((int32_t *)p)[i] = role == EFME_T_BOX ? corner(c, i, mix(seed + i)) : integer(c, role, mix(seed + i));
     }
   }
 }

@@ -7,7 +7,7 @@
 #define E 1.1920929e-7
 
 double kernel_limit(const struct kernel_case *c, int role, int *relative, double *floor_scale) {
-  double act = c->op.act ? 4 : 1;
+  double act = c->op.act && c->op.act != EFME_ACT_PRELU ? 4 : 1;
   *relative = 0;
   *floor_scale = 1e-30;
   switch (c->op.kind) {
@@ -20,6 +20,10 @@ double kernel_limit(const struct kernel_case *c, int role, int *relative, double
   case EFME_OP_SOFTMAX:
     *relative = 1;
     return 4 * E; /* even where the argument is -140: the difference of two floats is exact in double */
+  case EFME_OP_MAXPOOL:
+    return 1e-30; /* the same numbers */
+  case EFME_OP_CROP:
+    return 1 * E;
   case EFME_OP_ACT:
     *relative = 1;
     return 3 * E;

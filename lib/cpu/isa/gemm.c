@@ -99,15 +99,15 @@ INLINE const float *product_packed(const struct efme_cpu_call *c) {
 /* A tile's sums to their place: rows m0.., columns of panel p. */
 INLINE void finish(const struct efme_cpu_call *c, const float *tile, int64_t m0, int rows, int64_t p, int nv, const int act) {
   int64_t n = c->v[V_N], n0 = p * TILE_N;
-  const float *bias = f32(c, EFME_T_BIAS), *res = f32(c, EFME_T_RES);
+  const float *bias = f32(c, EFME_T_BIAS), *res = f32(c, EFME_T_RES), *slopes = act == EFME_ACT_PRELU ? f32(c, EFME_T_GAMMA) : NULL;
   float *y = f32(c, EFME_T_Y);
   for (int v = 0; v < nv; v++) {
     int64_t column = n0 + v * VL;
     int lanes = (int)EFME_MIN(n - column, (int64_t)VL);
-    vf b = bias ? vget(bias + column, lanes) : vset(0.0f);
+    vf b = bias ? vget(bias + column, lanes) : vset(0.0f), slope = slopes ? vget(slopes + column, lanes) : vset(0.0f);
     for (int r = 0; r < rows; r++) {
       int64_t at = (m0 + r) * n + column;
-      vf value = vact(act, vload(tile + (r * nv + v) * VL) + b);
+      vf sum = vload(tile + (r * nv + v) * VL) + b, value = act == EFME_ACT_PRELU ? vprelu(slope, sum) : vact(act, sum);
       if (res) value += vget(res + at, lanes);
       vput(y + at, value, lanes);
     }
@@ -117,6 +117,7 @@ INLINE void finish(const struct efme_cpu_call *c, const float *tile, int64_t m0,
 static void finish_tile(const struct efme_cpu_call *c, const float *tile, int64_t m0, int rows, int64_t p, int nv) {
   if (c->op->act == EFME_ACT_SWISH) finish(c, tile, m0, rows, p, nv, EFME_ACT_SWISH);
   else if (c->op->act == EFME_ACT_SIGMOID) finish(c, tile, m0, rows, p, nv, EFME_ACT_SIGMOID);
+  else if (c->op->act == EFME_ACT_PRELU) finish(c, tile, m0, rows, p, nv, EFME_ACT_PRELU);
   else finish(c, tile, m0, rows, p, nv, EFME_ACT_NONE);
 }
 

@@ -32,6 +32,9 @@ typedef float vf __attribute__((vector_size(VL * 4)));
 typedef float vf_any __attribute__((vector_size(VL * 4), aligned(4), may_alias));
 typedef int32_t vi __attribute__((vector_size(VL * 4)));
 
+/* Lanes of a where yes, else of b. */
+INLINE vf vselect(vi yes, vf a, vf b) { return (vf)(((vi)a & yes) | ((vi)b & ~yes)); }
+
 INLINE vf vload(const float *p) { return *(const vf_any *)p; }
 INLINE void vstore(float *p, vf v) { *(vf_any *)p = v; }
 
@@ -74,9 +77,8 @@ INLINE vf vsqrt(vf x) {
   for (int i = 0; i < VL; i++) x[i] = __builtin_sqrtf(x[i]);
   return x;
 }
-INLINE vf vpick(vi yes, vf a, vf b) { return (vf)(((vi)a & yes) | ((vi)b & ~yes)); }
-INLINE vf vmin(vf limit, vf x) { return vpick(x > limit, limit, x); }
-INLINE vf vmax(vf limit, vf x) { return vpick(x < limit, limit, x); }
+INLINE vf vmin(vf limit, vf x) { return vselect(x > limit, limit, x); }
+INLINE vf vmax(vf limit, vf x) { return vselect(x < limit, limit, x); }
 #endif
 #endif
 
@@ -145,6 +147,9 @@ INLINE vf vclamp_number(vf x) {
  * arithmetic says. */
 INLINE vf vsigmoid(vf x) { return vset(1.0f) / (vset(1.0f) + vexp_minus(vclamp(x))); }
 INLINE vf vswish(vf x) { return x / (vset(1.0f) + vexp_minus(vclamp_number(x))); }
+
+/* x where x > 0, else slope x. A NaN stays. */
+INLINE vf vprelu(vf slope, vf x) { return vselect(x > vset(0.0f), x, slope * x); }
 
 INLINE vf vact(int act, vf x) { return act == EFME_ACT_SWISH ? vswish(x) : act == EFME_ACT_SIGMOID ? vsigmoid(x) : x; }
 

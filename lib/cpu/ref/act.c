@@ -1,6 +1,7 @@
 /* Activations.
  *   swish(x) = x s, s = 1 / (1 + exp(-x)); swish' = s (1 + x (1 - s))
  *   sigmoid(x) = s;                        sigmoid' = s (1 - s)
+ *   prelu(x) = x where x > 0, else GAMMA[c] x: inference only
  * ACT: Y = act(X).   ACT_DX: DX = DY act'(X), X the pre-activation. */
 #include "cpu/ref/ref.h"
 
@@ -19,6 +20,11 @@ double efme_ref_act_slope(int act, double x) {
   if (act == EFME_ACT_SWISH) return s * (1 + x * q);
   if (act == EFME_ACT_SIGMOID) return s * q;
   return 1;
+}
+
+double efme_ref_act_of(const struct efme_ref_args *a, int64_t c, double x) {
+  if (a->op->act != EFME_ACT_PRELU) return efme_ref_act(a->op->act, x);
+  return x > 0 ? x : efme_ref_get(&a->t[EFME_T_GAMMA], c) * x;
 }
 
 efme_status efme_ref_activation(const struct efme_ref_args *a) {

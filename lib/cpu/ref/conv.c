@@ -21,6 +21,7 @@ static efme_status check(const struct efme_ref_args *a, int out, int weight) {
   if ((status = efme_ref_need_count(a, weight, op->kh * op->kw * c * n)) || (status = efme_ref_need_count(a, EFME_T_SCALE, c)) ||
       (status = efme_ref_need_count(a, EFME_T_SHIFT, c)))
     return status;
+  if ((status = efme_ref_need_count(a, EFME_T_GAMMA, n))) return status;
   return efme_ref_need_count(a, EFME_T_BIAS, n);
 }
 
@@ -37,7 +38,7 @@ efme_status efme_ref_conv(const struct efme_ref_args *a) {
         for (int64_t c = 0; c < x->c; c++)
           sum += tap(a, b, oy * op->stride + ky - op->pad_top, ox * op->stride + kx - op->pad_left, c) *
                  efme_ref_get(w, ((ky * op->kw + kx) * x->c + c) * y->c + o);
-    efme_ref_set(y, i, efme_ref_act(op->act, sum));
+    efme_ref_set(y, i, efme_ref_act_of(a, o, sum));
   }
   return EFME_OK;
 }

@@ -14,7 +14,7 @@ static efme_status check(const struct efme_ref_args *a, int out, int weight) {
   if ((status = efme_ref_need_shape(a, out, x->n, x->h, x->w, y->c)) || (status = efme_ref_need_count(a, weight, x->c * y->c)) ||
       (status = efme_ref_need_shape(a, EFME_T_GATE, x->n, 1, 1, x->c)) || (status = efme_ref_need_count(a, EFME_T_BIAS, y->c)))
     return status;
-  if ((status = efme_ref_need_count(a, EFME_T_DB, y->c))) return status;
+  if ((status = efme_ref_need_count(a, EFME_T_DB, y->c)) || (status = efme_ref_need_count(a, EFME_T_GAMMA, y->c))) return status;
   return efme_ref_need_like(a, EFME_T_RES, out);
 }
 
@@ -27,7 +27,7 @@ efme_status efme_ref_matmul(const struct efme_ref_args *a) {
     int64_t n = i % y->c, m = i / y->c;
     double sum = efme_ref_get_or(&a->t[EFME_T_BIAS], n, 0);
     for (int64_t k = 0; k < x->c; k++) sum += gated(a, m, k) * efme_ref_get(w, transposed ? n * x->c + k : k * y->c + n);
-    efme_ref_set(y, i, efme_ref_act(a->op->act, sum) + efme_ref_get_or(&a->t[EFME_T_RES], i, 0));
+    efme_ref_set(y, i, efme_ref_act_of(a, n, sum) + efme_ref_get_or(&a->t[EFME_T_RES], i, 0));
   }
   return EFME_OK;
 }

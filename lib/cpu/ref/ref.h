@@ -67,6 +67,8 @@ static inline double efme_ref_get_or(const struct efme_ref_view *v, int64_t i, d
 
 /* act(x) and its derivative at x (act.c). */
 double efme_ref_act(int act, double x);
+/* The same where PRELU is allowed: channel c of CONV or MATMUL. */
+double efme_ref_act_of(const struct efme_ref_args *a, int64_t c, double x);
 double efme_ref_act_slope(int act, double x);
 /* Drop-connect's factor of image n: 1 without the flag (bn.c). */
 double efme_ref_keep(const struct efme_ref_args *a, int64_t n);
@@ -97,6 +99,8 @@ efme_status efme_ref_activation(const struct efme_ref_args *a);
 efme_status efme_ref_activation_dx(const struct efme_ref_args *a);
 efme_status efme_ref_pool(const struct efme_ref_args *a);
 efme_status efme_ref_pool_dx(const struct efme_ref_args *a);
+efme_status efme_ref_maxpool(const struct efme_ref_args *a);
+efme_status efme_ref_crop(const struct efme_ref_args *a);
 efme_status efme_ref_dropout(const struct efme_ref_args *a);
 efme_status efme_ref_softmax(const struct efme_ref_args *a);
 efme_status efme_ref_loss(const struct efme_ref_args *a);

@@ -15,9 +15,9 @@ static const struct {
     [EFME_OP_FILL] = {"FILL", R(Y), 0},
     [EFME_OP_ADD] = {"ADD", R(X) | R(RES) | R(Y), 0},
     [EFME_OP_INPUT] = {"INPUT", R(X) | R(Y), R(ID) | R(STEP)},
-    [EFME_OP_CONV] = {"CONV", R(X) | R(W) | R(Y), R(P) | R(SCALE) | R(SHIFT) | R(BIAS)},
+    [EFME_OP_CONV] = {"CONV", R(X) | R(W) | R(Y), R(P) | R(SCALE) | R(SHIFT) | R(BIAS) | R(GAMMA)},
     [EFME_OP_CONV_DW] = {"CONV_DW", R(X) | R(DY) | R(DW), R(SCALE) | R(SHIFT)},
-    [EFME_OP_MATMUL] = {"MATMUL", R(X) | R(W) | R(Y), R(P) | R(BIAS) | R(GATE) | R(RES)},
+    [EFME_OP_MATMUL] = {"MATMUL", R(X) | R(W) | R(Y), R(P) | R(BIAS) | R(GATE) | R(RES) | R(GAMMA)},
     [EFME_OP_MATMUL_DW] = {"MATMUL_DW", R(X) | R(DY) | R(DW), R(GATE) | R(DB)},
     [EFME_OP_DWCONV] = {"DWCONV", R(X) | R(W) | R(Y), R(BIAS) | R(POOL)},
     [EFME_OP_DWCONV_DX] = {"DWCONV_DX", R(DY) | R(W) | R(DX), 0},
@@ -31,6 +31,8 @@ static const struct {
     [EFME_OP_ACT_DX] = {"ACT_DX", R(X) | R(DY) | R(DX), 0},
     [EFME_OP_POOL] = {"POOL", R(X) | R(Y), 0},
     [EFME_OP_POOL_DX] = {"POOL_DX", R(DY) | R(DX), 0},
+    [EFME_OP_MAXPOOL] = {"MAXPOOL", R(X) | R(Y), 0},
+    [EFME_OP_CROP] = {"CROP", R(X) | R(BOX) | R(Y), 0},
     [EFME_OP_DROPOUT] = {"DROPOUT", R(X) | R(Y) | R(ID) | R(STEP), 0},
     [EFME_OP_SOFTMAX] = {"SOFTMAX", R(X) | R(Y), 0},
     [EFME_OP_LOSS] = {"LOSS", R(X) | R(Y) | R(SUMS), R(W) | R(SCALE) | R(GATE) | R(BIAS) | R(DX) | R(P)},
@@ -44,7 +46,7 @@ static const struct {
 
 static const char *const role_names[EFME_T_COUNT] = {"X",     "Y",    "W",     "P",    "BIAS", "RES",  "GATE", "SCALE",
                                                      "SHIFT", "STAT", "GAMMA", "BETA", "MEAN", "VAR",  "DY",   "DX",
-                                                     "DW",    "DB",   "POOL",  "SUMS", "ID",   "STEP", "WS"};
+                                                     "DW",    "DB",   "POOL",  "SUMS", "ID",   "STEP", "WS",   "BOX"};
 
 const char *efme_ref_kind_name(int kind) { return kind > 0 && kind < EFME_OP_COUNT ? kinds[kind].name : "?"; }
 const char *efme_ref_role_name(int role) { return role >= 0 && role < EFME_T_COUNT ? role_names[role] : "?"; }

@@ -25,6 +25,8 @@ static const efme_ref_fn functions[EFME_OP_COUNT] = {
     [EFME_OP_ACT_DX] = efme_ref_activation_dx,
     [EFME_OP_POOL] = efme_ref_pool,
     [EFME_OP_POOL_DX] = efme_ref_pool_dx,
+    [EFME_OP_MAXPOOL] = efme_ref_maxpool,
+    [EFME_OP_CROP] = efme_ref_crop,
     [EFME_OP_DROPOUT] = efme_ref_dropout,
     [EFME_OP_SOFTMAX] = efme_ref_softmax,
     [EFME_OP_LOSS] = efme_ref_loss,
@@ -38,8 +40,8 @@ static const efme_ref_fn functions[EFME_OP_COUNT] = {
 static int type_fits(int kind, int role, int dtype) {
   if (role == EFME_T_WS || role == EFME_T_STEP) return 1;
   if (role == EFME_T_SUMS) return dtype == EFME_F64;
-  if (role == EFME_T_ID || (kind == EFME_OP_LOSS && role == EFME_T_W)) return dtype == EFME_I32;
-  if (kind == EFME_OP_INPUT && role == EFME_T_X && dtype == EFME_U8) return 1;
+  if (role == EFME_T_ID || role == EFME_T_BOX || (kind == EFME_OP_LOSS && role == EFME_T_W)) return dtype == EFME_I32;
+  if ((kind == EFME_OP_INPUT || kind == EFME_OP_CROP) && role == EFME_T_X && dtype == EFME_U8) return 1;
   return dtype == EFME_F32 || dtype == EFME_F64;
 }
 
@@ -71,6 +73,12 @@ efme_status efme_ref_run(const struct efme_op *op, void *const base[EFME_ARENA_C
   if (op->t[EFME_T_P].arena != EFME_ARENA_NONE && op->kind != EFME_OP_LOSS)
     return efme_fail(EFME_E_UNSUPPORTED, "reference %s: packed weights", efme_ref_kind_name(op->kind));
   efme_ref_roles(op->kind, op->flags, &required, &optional);
+  if (op->kind == EFME_OP_CONV || op->kind == EFME_OP_MATMUL) {
+    if (op->act == EFME_ACT_PRELU) required |= 1u << EFME_T_GAMMA;
+    else optional &= ~(1u << EFME_T_GAMMA);
+  } else if (op->act == EFME_ACT_PRELU) {
+    return efme_fail(EFME_E_ARGUMENT, "reference %s: PRELU is of CONV and MATMUL only", efme_ref_kind_name(op->kind));
+  }
   for (int r = 0; r < EFME_T_COUNT; r++) {
     int there = op->t[r].arena != EFME_ARENA_NONE;
     if (!there && (required >> r & 1))
