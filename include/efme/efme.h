@@ -7,6 +7,7 @@
 #include "efme/dataset.h"
 #include "efme/evaluator.h"
 #include "efme/export.h"
+#include "efme/face.h"
 #include "efme/image.h"
 #include "efme/model.h"
 #include "efme/optimizer.h"

@@ -25,7 +25,7 @@ typedef enum efme_status {
   EFME_E_LIMIT = -5,       /* larger than a stated limit: pixels, file size, classes, samples */
   EFME_E_UNSUPPORTED = -6, /* well formed, but not something this build or device can do */
   EFME_E_MISMATCH = -7,    /* two things that must agree do not: class names, shapes, fingerprints, checksums */
-  EFME_E_NOT_FOUND = -8,   /* no such tensor, column, value, tap, preset, label map, fold */
+  EFME_E_NOT_FOUND = -8,   /* no such tensor, column, value, tap, preset, label map, fold, face */
   EFME_E_STATE = -9,       /* the call does not fit what the object has done so far */
   EFME_E_BUSY = -10,       /* the object is in use and cannot be changed now */
   EFME_E_CANCELLED = -11,  /* a progress callback asked to stop; the object is valid and can go on */
