@@ -12,6 +12,7 @@
 #include "efme/model.h"
 #include "efme/optimizer.h"
 #include "efme/predictor.h"
+#include "efme/prepare.h"
 #include "efme/release.h"
 #include "efme/status.h"
 #include "efme/synthetic.h"

@@ -7,19 +7,6 @@
 
 #define MAX_CUT 262144.0 /* four times the longest side of an image */
 
-static efme_status check_options(efme_align_options *o, const efme_align_options *options) {
-  const efme_align_options defaults = EFME_ALIGN_OPTIONS_INIT;
-  efme_status status = efme_options_load(o, sizeof *o, options, &defaults, "efme_align_options");
-  if (status) return status;
-  if (o->reserved) return efme_fail(EFME_E_ARGUMENT, "efme_align_options.reserved is not 0");
-  if (o->mode > EFME_ALIGN_SIMILARITY) return efme_fail(EFME_E_ARGUMENT, "efme_align_options.mode is %u", o->mode);
-  if (!o->width) o->width = 224;
-  if (!o->height) o->height = 224;
-  if (o->width > 4096 || o->height > 4096)
-    return efme_fail(EFME_E_ARGUMENT, "efme_align_options: %u x %u, a side is at most 4096", o->width, o->height);
-  return EFME_OK;
-}
-
 static efme_status check_face(const float box[4], const float *points, uint32_t count, const efme_align_options *o) {
   if (count != 0 && count != 2 && count != 5) return efme_fail(EFME_E_ARGUMENT, "point_count is %u: 0, 2 or 5", count);
   if (count && !points) return efme_fail(EFME_E_ARGUMENT, "points is NULL");
@@ -41,7 +28,7 @@ efme_status efme_face_align(efme_image **out, const efme_image *image, const flo
   if (!out) return efme_fail(EFME_E_ARGUMENT, "out is NULL");
   if (!image) return efme_fail(EFME_E_ARGUMENT, "image is NULL");
   efme_align_options o;
-  efme_status status = check_options(&o, options);
+  efme_status status = efme_align_options_check(&o, options);
   if (!status) status = check_face(box, points, point_count, &o);
   if (status) return status;
   const struct efme_pixels *in = &image->px;

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "util/util.h"
+
 /* ArcFace's upright face in 112 x 112: eyes, nose, corners of the mouth (Deng et al., 2019). */
 static const double arcface[5][2] = {{38.2946, 51.6963}, {73.5318, 51.5014}, {56.0252, 71.7366}, {41.5493, 92.3655}, {70.7299, 92.2041}};
 #define ARCFACE_SIDE 112.0
@@ -62,4 +64,17 @@ void efme_align_map(efme_alignment *out, const struct efme_pixels *image, const 
     map_box(out->map, image, box, out->angle, o);
   }
   out->scale = sqrt(out->map[0] * out->map[0] + out->map[3] * out->map[3]);
+}
+
+efme_status efme_align_options_check(efme_align_options *o, const efme_align_options *options) {
+  const efme_align_options defaults = EFME_ALIGN_OPTIONS_INIT;
+  efme_status status = efme_options_load(o, sizeof *o, options, &defaults, "efme_align_options");
+  if (status) return status;
+  if (o->reserved) return efme_fail(EFME_E_ARGUMENT, "efme_align_options.reserved is not 0");
+  if (o->mode > EFME_ALIGN_SIMILARITY) return efme_fail(EFME_E_ARGUMENT, "efme_align_options.mode is %u", o->mode);
+  if (!o->width) o->width = 224;
+  if (!o->height) o->height = 224;
+  if (o->width > 4096 || o->height > 4096)
+    return efme_fail(EFME_E_ARGUMENT, "efme_align_options: %u x %u, a side is at most 4096", o->width, o->height);
+  return EFME_OK;
 }

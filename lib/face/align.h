@@ -5,6 +5,8 @@
 #include "efme/align.h"
 #include "io/image.h"
 
+/* options filled in, no zero sides. */
+efme_status efme_align_options_check(efme_align_options *o, const efme_align_options *options);
 /* map, angle and scale, from arguments that are checked; scale may come out as no finite number, or 0, where the points are those of no
  * face. */
 void efme_align_map(efme_alignment *out, const struct efme_pixels *image, const float box[4], const float *points, uint32_t count,

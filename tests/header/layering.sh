@@ -1,6 +1,6 @@
 #!/bin/sh
 # layering.sh SOURCE: nothing includes upward. The arrows of docs/conventions.md:
-#   include/efme <- lib/api -> {net, train, data, release, face, eval} -> lib/backend/backend.h <- {lib/cpu, cuda};  io, util are leaves
+#   include/efme <- lib/api -> {net, train, data, release, face, eval, prepare} -> lib/backend/backend.h <- {lib/cpu, cuda};  io, util are leaves
 # Every #include "..." of the tree is reduced to the folder that it names and looked up in the list of its own folder.
 set -eu
 cd "$1"
@@ -27,8 +27,9 @@ BEGIN {
   may["release"] = "public util io data context.h" # readers of archives, above the datasets that they make
   may["train"] = "public util io net data backend.h context.h scores.h" # validation scores: eval/scores.h is arithmetic alone
   may["face"] = "public util io net data backend.h context.h"
+  may["prepare"] = "public util io data face backend.h context.h"
   may["eval"] = "public util io net data train face backend.h context.h"
-  may["api"] = "public util io net data release train face eval scores.h backend.h context.h backend"
+  may["api"] = "public util io net data release train face eval prepare scores.h backend.h context.h backend"
   may["examples"] = "public"
   may["bench"] = "public"
 }
