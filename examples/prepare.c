@@ -132,10 +132,16 @@ static efme_status open_data(efme_dataset **out, efme_context *context, struct c
   return status;
 }
 
-static efme_status open_detector(efme_face_detector **out, efme_context *context, const struct choice *c) {
-  efme_face_detector_options options = EFME_FACE_DETECTOR_OPTIONS_INIT;
+/* One for each sample that is worked on at once: samples side by side are faster than the threads of one. */
+static efme_status open_detectors(efme_face_detector *out[64], uint32_t *count, efme_context *context, const struct choice *c) {
+  efme_face_options options = EFME_FACE_OPTIONS_INIT;
+  efme_status status = EFME_OK;
+  uint32_t wanted = c->workers ? c->workers : efme_context_threads(context) < 64 ? efme_context_threads(context) : 64;
   if (c->min_face) options.min_face_size = c->min_face;
-  return c->whole ? EFME_OK : efme_face_detector_create(out, context, c->detector, &options);
+  options.threads = 1;
+  for (; !c->whole && *count < wanted && status == EFME_OK; *count += status == EFME_OK)
+    status = efme_face_detector_create(&out[*count], context, c->detector, &options);
+  return status;
 }
 
 static void report(const struct choice *c, const efme_dataset *data, const efme_prepared *n) {
@@ -155,23 +161,23 @@ int main(int argc, char **argv) {
   parse(&c, argc, argv);
   efme_context *context = NULL;
   efme_dataset *data = NULL;
-  efme_face_detector *detector = NULL;
+  efme_face_detector *detectors[64];
+  uint32_t detector_count = 0;
   efme_prepare_options options = EFME_PREPARE_OPTIONS_INIT;
   efme_prepared done = EFME_PREPARED_INIT;
   const char *what = "start";
   efme_status status = program_start(&context, c.threads);
-  if (status == EFME_OK) what = "face detector", status = open_detector(&detector, context, &c);
-  if (status == EFME_OK && !make_tables(&c)) {
-    efme_face_detector_release(detector), efme_context_release(context);
-    return program_ended(me, EXIT_FAILED);
-  }
-  if (status == EFME_OK) what = "data", status = open_data(&data, context, &c);
-  options.detector = detector, options.align = &c.align, options.whole = c.whole, options.workers = c.workers, options.lenient = c.skip;
+  if (status == EFME_OK) what = "face detector", status = open_detectors(detectors, &detector_count, context, &c);
+  int tables = status == EFME_OK && make_tables(&c); /* says itself what is wrong */
+  if (tables) what = "data", status = open_data(&data, context, &c);
+  if (detector_count) options.detectors = detectors, options.detector_count = detector_count;
+  else options.workers = c.workers;
+  options.align = &c.align, options.whole = c.whole, options.lenient = c.skip;
   options.progress = show_count;
-  if (status == EFME_OK) what = c.out, status = efme_prepare(data, c.out, &options, &done);
-  int code = status == EFME_OK ? EXIT_DONE : program_failed(me, what, status);
+  if (data) what = c.out, status = efme_prepare(data, c.out, &options, &done);
+  int code = status != EFME_OK ? program_failed(me, what, status) : tables ? EXIT_DONE : EXIT_FAILED;
   if (code == EXIT_DONE) report(&c, data, &done);
-  efme_face_detector_release(detector);
+  while (detector_count) efme_face_detector_release(detectors[--detector_count]);
   efme_dataset_release(data);
   efme_context_release(context);
   return program_ended(me, code);

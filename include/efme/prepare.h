@@ -18,18 +18,18 @@ typedef efme_status (*efme_locate_fn)(const efme_sample *sample, const efme_imag
 
 typedef struct efme_prepare_options {
   size_t struct_size;
-  efme_face_detector *detector; /* finds the faces, the largest is taken; each worker has its own of the same weights and options. NULL
-                                   with locate or whole */
-  efme_locate_fn locate;        /* asked in its place; or NULL */
+  efme_face_detector *const *detectors; /* detector_count of them, of the same weights and options: so many samples are worked on at once. The
+                                           largest face is taken. NULL with locate or whole */
+  efme_locate_fn locate;        /* asked in their place; or NULL */
   void *locate_user;
   const efme_align_options *align; /* NULL: defaults */
   efme_progress_fn progress;    /* "faces"; may cancel. What is done stays done */
   void *progress_user;
+  uint32_t detector_count;      /* 1..64, 0 with locate or whole */
+  uint32_t workers;             /* 0..64 samples at a time with locate or whole; 0: as many as the context has threads */
   uint32_t whole;               /* 1: the whole image is the face, and resized; nothing is looked for */
-  uint32_t workers;             /* samples at a time, 1..64; 0: as many as the context has threads */
   uint32_t lenient;             /* 0: a sample that cannot be read or has no face is an error that names its file; 1: it is left out, and its
                                    decision says why */
-  uint32_t reserved;            /* 0 */
 } efme_prepare_options;
 
 #define EFME_PREPARE_OPTIONS_INIT { sizeof(efme_prepare_options), NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0 }

@@ -137,6 +137,8 @@ void efme_face_detector_release(efme_face_detector *detector) {
   if (detector && atomic_fetch_sub_explicit(&detector->references, 1, memory_order_acq_rel) == 1) destroy(detector);
 }
 
+void efme_face_detector_settings(const efme_face_detector *detector, struct efme_text *out) { efme_mtcnn_describe(detector->cascade, out); }
+
 /* ---- runs ---- */
 
 static efme_status enter(atomic_uint *busy) {

@@ -6,7 +6,7 @@
 #include "backend/context.h"
 #include "efme/version.h"
 #include "face/align.h"
-#include "face/detector.h"
+#include "face/mtcnn.h"
 #include "prepare/prepare.h"
 
 static efme_status check(struct efme_preparation *p, const efme_prepare_options *options) {
@@ -14,12 +14,17 @@ static efme_status check(struct efme_preparation *p, const efme_prepare_options 
   efme_prepare_options *o = &p->options;
   efme_status status = efme_options_load(o, sizeof *o, options, &defaults, "efme_prepare_options");
   if (status) return status;
-  if (o->reserved) return efme_fail(EFME_E_ARGUMENT, "efme_prepare_options.reserved is not 0");
   if (o->whole > 1 || o->lenient > 1) return efme_fail(EFME_E_ARGUMENT, "efme_prepare_options.%s is neither 0 nor 1", o->whole > 1 ? "whole" : "lenient");
-  if (!o->whole && !o->locate && !o->detector)
-    return efme_fail(EFME_E_ARGUMENT, "efme_prepare_options: who finds the faces? detector and locate are NULL, and whole is 0");
-  if (o->workers > 64) return efme_fail(EFME_E_ARGUMENT, "efme_prepare_options.workers is %u, at most 64", o->workers);
-  if (!o->workers) o->workers = EFME_MIN(efme_context_threads(p->dataset->context), 64u);
+  if ((o->whole != 0) + (o->locate != NULL) + (o->detectors != NULL) != 1)
+    return efme_fail(EFME_E_ARGUMENT, "efme_prepare_options: who finds the faces? One of detectors, locate and whole must be set");
+  if (!o->detectors != !o->detector_count || o->detector_count > 64)
+    return efme_fail(EFME_E_ARGUMENT, "efme_prepare_options.detector_count is %u, and detectors is %sNULL", o->detector_count, o->detectors ? "not " : "");
+  for (uint32_t i = 0; i < o->detector_count; i++)
+    if (!o->detectors[i]) return efme_fail(EFME_E_ARGUMENT, "efme_prepare_options.detectors[%u] is NULL", i);
+  if (o->workers > 64 || (o->workers && o->detectors))
+    return efme_fail(EFME_E_ARGUMENT, "efme_prepare_options.workers is %u, must be 0..64, and 0 with detectors", o->workers);
+  if (o->detectors) o->workers = o->detector_count;
+  else if (!o->workers) o->workers = EFME_MIN(efme_context_threads(p->dataset->context), 64u);
   return efme_align_options_check(&p->align, o->align);
 }
 
@@ -33,7 +38,17 @@ static efme_status settle(struct efme_preparation *p) {
   else {
     efme_text_printf(&t, "%s, ", modes[p->align.mode]);
     if (p->options.locate) efme_text_add(&t, "faces by the program");
-    else efme_face_detector_settings(p->options.detector, &t);
+  }
+  for (uint32_t i = 0; i < p->options.detector_count; i++) {
+    size_t from = t.size;
+    efme_face_detector_settings(p->options.detectors[i], &t);
+    size_t n = t.size - from;
+    if (!i || t.failed) continue;
+    if (n > from || memcmp(t.data + from - n, t.data + from, n)) {
+      efme_text_free(&t);
+      return efme_fail(EFME_E_MISMATCH, "efme_prepare_options.detectors[%u] has other weights or options than detectors[0]", i);
+    }
+    t.data[t.size = from] = '\0';
   }
   return efme_text_take(&t, &p->settings, NULL);
 }

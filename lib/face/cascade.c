@@ -19,6 +19,7 @@ struct efme_mtcnn {
   const struct efme_allocator *a;
   struct efme_context *context;
   struct efme_mtcnn_options options;
+  uint64_t weights_hash; /* XXH64 of the flat region */
   struct efme_face_memory memory;
   struct efme_face_place places[EFME_FACE_NETS][EFME_FACE_LAYERS];
   struct efme_pixels size; /* width, height and channels of the last image; 0: none */
@@ -297,6 +298,7 @@ efme_status efme_mtcnn_create(struct efme_mtcnn **out, struct efme_context *cont
   uint64_t bytes = efme_face_layout(m->places);
   float *flat = efme_mem_calloc(a, (size_t)bytes, 1, WHAT);
   efme_status status = flat ? efme_face_read_weights(flat, (const struct efme_face_place(*)[EFME_FACE_LAYERS])m->places, a, source) : EFME_E_NOMEM;
+  if (!status) m->weights_hash = efme_hash64(flat, bytes, 0);
   if (!status) status = efme_face_upload(&m->memory, a, m->places, flat, bytes);
   efme_mem_free(a, flat);
   if (status) {
@@ -316,4 +318,13 @@ void efme_mtcnn_free(struct efme_mtcnn *m) {
   efme_mem_free(m->a, m->kept);
   efme_mem_free(m->a, m->order);
   efme_mem_free(m->a, m);
+}
+
+void efme_mtcnn_describe(const struct efme_mtcnn *m, struct efme_text *out) {
+  const struct efme_mtcnn_options *o = &m->options;
+  efme_text_printf(out, "mtcnn %016llx, faces from %u px, thresholds", (unsigned long long)m->weights_hash, o->min_face);
+  for (int i = 0; i < 3; i++) efme_text_add(out, " "), efme_text_double(out, (double)o->thresholds[i], 9);
+  efme_text_add(out, ", factor "), efme_text_double(out, (double)o->factor, 9);
+  if (o->max_faces) efme_text_printf(out, ", at most %u", o->max_faces);
+  if (o->region[2]) efme_text_printf(out, ", in %u %u %u %u", o->region[0], o->region[1], o->region[2], o->region[3]);
 }

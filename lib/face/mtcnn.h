@@ -8,6 +8,7 @@
 #define EFME_FACE_MTCNN_H
 
 #include "backend/context.h"
+#include "efme/face.h"
 #include "face/boxes.h"
 #include "io/image.h"
 #include "net/safetensors.h"
@@ -90,6 +91,9 @@ struct efme_mtcnn;
 efme_status efme_mtcnn_create(struct efme_mtcnn **out, struct efme_context *context, const struct efme_st_source *source,
                               const struct efme_mtcnn_options *options);
 void efme_mtcnn_free(struct efme_mtcnn *m); /* NULL allowed */
+/* All that a result depends on but the image, in a line: what was made by it is known again. */
+void efme_mtcnn_describe(const struct efme_mtcnn *m, struct efme_text *out);
+void efme_face_detector_settings(const efme_face_detector *detector, struct efme_text *out); /* the same (lib/api/face.c) */
 /* *faces: m's own, valid until its next run, largest first. None: EFME_OK with *count 0. */
 efme_status efme_mtcnn_run(struct efme_mtcnn *m, const struct efme_pixels *image, const struct efme_face_box **faces, uint32_t *count);
 

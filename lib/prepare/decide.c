@@ -5,7 +5,6 @@
 #include "prepare/prepare.h"
 
 #define MOSTLY_THERE 0.1 /* of a face beyond the image: above it a warning */
-#define MAX_FACES 256u
 
 void efme_decision_clear(struct efme_decision *d, const struct efme_allocator *a) {
   efme_mem_free(a, d->face), efme_mem_free(a, d->warning), efme_mem_free(a, d->error);
@@ -15,18 +14,14 @@ void efme_decision_clear(struct efme_decision *d, const struct efme_allocator *a
 /* ---- where the face is ---- */
 
 static efme_status detect(struct efme_decision *d, efme_face_detector *detector, const efme_image *image) {
-  efme_face faces[MAX_FACES];
-  uint32_t count = 0, largest = 0;
-  efme_status status = efme_face_detect(detector, image, faces, MAX_FACES, &count);
+  efme_face face = EFME_FACE_INIT;
+  efme_status status = efme_face_detector_run(detector, image, &d->faces);
+  if (status == EFME_OK) status = efme_face_detector_face(detector, 0, &face); /* the largest */
   if (status) return status;
-  d->faces = count;
-  count = EFME_MIN(count, MAX_FACES);
-  for (uint32_t i = 1; i < count; i++)
-    if (faces[i].box[2] * faces[i].box[3] > faces[largest].box[2] * faces[largest].box[3]) largest = i;
-  memcpy(d->box, faces[largest].box, sizeof d->box);
-  memcpy(d->points, faces[largest].landmarks, sizeof d->points);
+  d->box[0] = face.x, d->box[1] = face.y, d->box[2] = face.width, d->box[3] = face.height;
+  memcpy(d->points, face.landmarks, sizeof d->points);
   d->point_count = 5;
-  d->score = faces[largest].score;
+  d->score = face.score;
   return EFME_OK;
 }
 
@@ -37,7 +32,7 @@ static efme_status find(const struct efme_preparation *p, uint64_t i, struct efm
   efme_status status = efme_dataset_sample(p->dataset, i, &sample);
   if (status == EFME_OK) status = p->options.locate(&sample, image, d->box, d->points, &d->point_count, p->options.locate_user);
   if (status == EFME_OK) d->faces = 1;
-  else if (status == EFME_E_NOT_FOUND) efme_fail(status, "no face found");
+  else if (status == EFME_E_NOT_FOUND) efme_fail(status, "no face in the image of %u x %u", image->px.width, image->px.height);
   return status;
 }
 

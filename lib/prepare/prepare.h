@@ -33,7 +33,7 @@ struct efme_preparation {
 void efme_decision_clear(struct efme_decision *d, const struct efme_allocator *a);
 
 /* ---- decide.c ---- */
-/* Looks at sample i with this detector (NULL: not needed) and writes its face. A lenient call's failures end up in the decision. On failure
+/* Looks at sample i with this detector (NULL: none is needed) and writes its face. A lenient call's failures end up in the decision. On failure
  * *out is empty. Several threads at once. */
 efme_status efme_prepare_decide(const struct efme_preparation *p, uint64_t i, struct efme_decision *out, efme_face_detector *detector);
 

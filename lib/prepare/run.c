@@ -89,13 +89,9 @@ static efme_status supervise(struct crew *crew) {
 }
 
 static efme_status hire(struct crew *crew, struct hand *hands, uint32_t wanted, uint32_t *hired) {
-  efme_face_detector *detector = crew->p->options.detector;
   for (uint32_t i = 0; i < wanted; i++) {
     hands[i].crew = crew;
-    if (detector && i) {
-      efme_status status = efme_face_detector_clone(&hands[i].detector, detector);
-      if (status) return status;
-    } else hands[i].detector = efme_face_detector_retain(detector);
+    if (crew->p->options.detector_count) hands[i].detector = crew->p->options.detectors[i];
   }
   pthread_mutex_lock(&crew->lock);
   for (; *hired < wanted; ++*hired) {
@@ -114,7 +110,6 @@ static efme_status run(struct crew *crew, struct hand *hands, uint32_t wanted) {
   efme_status status = hire(crew, hands, wanted, &hired);
   if (status == EFME_OK) status = supervise(crew);
   for (uint32_t i = 0; i < hired; i++) pthread_join(hands[i].thread, NULL);
-  for (uint32_t i = 0; i < wanted; i++) efme_face_detector_release(hands[i].detector);
   if (status == EFME_E_CANCELLED)
     return efme_fail(status, "the progress callback cancelled the preparation; %llu of %llu samples are done", (unsigned long long)crew->done,
                      (unsigned long long)crew->p->dataset->count);

@@ -261,13 +261,13 @@ END_TEST
 START_TEST(no_face) {
   efme_prepare_options o = located(2);
   without = 11;
-  FAILS(EFME_E_NOT_FOUND, efme_prepare(files, out, &o, NULL), "photo11.png: no face found");
+  FAILS(EFME_E_NOT_FOUND, efme_prepare(files, out, &o, NULL), "photo11.png: no face in the image of 96 x 96");
   o.lenient = 1;
   efme_prepared n = prepared(&o);
   ck_assert(n.left_out == 1 && n.made + n.kept == SAMPLES - 1);
   char *decisions = read_text(in_folder("out/decisions.json")), *sheet = read_text(in_folder("out/faces.html")),
        *manifest = read_text(in_folder("out/manifest.csv"));
-  HAS(decisions, "photo11.png: no face found\"");
+  HAS(decisions, "photo11.png: no face in the image of 96 x 96\"");
   HAS(sheet, "1 left out");
   HAS(sheet, "<figure class=\"error\">");
   LACKS(manifest, "c<11>");
@@ -277,7 +277,7 @@ START_TEST(no_face) {
   ck_assert(n.left_out == 1 && n.kept == SAMPLES - 1); /* nor is it asked again */
   ck_assert_uint_eq(atomic_load(&asked), before);
   o.lenient = 0;
-  FAILS(EFME_E_NOT_FOUND, efme_prepare(files, out, &o, NULL), "photo11.png: no face found");
+  FAILS(EFME_E_NOT_FOUND, efme_prepare(files, out, &o, NULL), "photo11.png: no face in the image of 96 x 96");
   without = -1;
   n = prepared(&o);
   ck_assert(n.made == 1 && n.kept == SAMPLES - 1);
@@ -325,8 +325,15 @@ START_TEST(nonsense) {
   o = located(65);
   FAILS(EFME_E_ARGUMENT, efme_prepare(files, out, &o, NULL), "workers is 65");
   o = located(1);
-  o.reserved = 1;
-  FAILS(EFME_E_ARGUMENT, efme_prepare(files, out, &o, NULL), "reserved");
+  o.whole = 1;
+  FAILS(EFME_E_ARGUMENT, efme_prepare(files, out, &o, NULL), "who finds the faces");
+  o = located(0);
+  o.locate = NULL;
+  efme_face_detector *none[1] = {NULL};
+  o.detectors = none;
+  FAILS(EFME_E_ARGUMENT, efme_prepare(files, out, &o, NULL), "detector_count is 0, and detectors is not NULL");
+  o.detector_count = 1;
+  FAILS(EFME_E_ARGUMENT, efme_prepare(files, out, &o, NULL), "detectors[0] is NULL");
   FAILS(EFME_E_ARGUMENT, efme_prepare(NULL, out, &o, NULL), "dataset is NULL");
   FAILS(EFME_E_ARGUMENT, efme_prepare(files, NULL, &o, NULL), "folder is NULL");
   ck_assert_int_ne(access(out, F_OK), 0);
