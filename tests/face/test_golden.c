@@ -1,6 +1,8 @@
 /* The faces that facenet-pytorch finds in 19 photographs. Fed the pixels that PIL decodes: the same faces, each over .95 of the union, none
- * above a score of .9 missing or extra. With our own decoder: boxes within max(2 px, 2 %) and landmarks within max(1.5 px, 1.5 %) of the
- * longer side. The differences are printed. */
+ * above a score of .9 missing or extra. From the files: boxes within max(2 px, 2 %) and landmarks within max(1.5 px, 1.5 %) of the
+ * longer side, with a decoder that gives PIL's pixels. stb_image rounds one JPEG pixel in twenty otherwise, by 1 or 2, and the cascade's
+ * truncations and suppressions turn that into another crop for some faces: facenet-pytorch does the same when it is fed those pixels (docs/faces.md).
+ * There the faces must be the same ones, and four in five within the distances. The differences are printed. */
 #include "face_test.h"
 
 #include <cjson/cJSON.h>
@@ -66,12 +68,14 @@ static void distances(const efme_face *a, const efme_face *b, double *edges, dou
 }
 
 struct sums {
-  int photos, faces;
+  int photos, faces, far; /* far: beyond the distances */
   double share, edges, points, score; /* the worst ones */
 };
 
-/* Each face of `from` above .9 stands in `in`. */
-static void contained(const char *name, const char *what, const struct found *from, const struct found *in, int exact, struct sums *s) {
+/* Each face of `from` above .9 stands in `in`: EXACT over .95 of the union, NEAR within the distances, SAME the same face. */
+enum how { EXACT, NEAR, SAME };
+
+static void contained(const char *name, const char *what, const struct found *from, const struct found *in, enum how how, struct sums *s) {
   for (uint32_t i = 0; i < from->count; i++) {
     const efme_face *face = &from->faces[i], *other = nearest(face, in);
     double edges, points, side = fmax(face->width, face->height);
@@ -82,8 +86,11 @@ static void contained(const char *name, const char *what, const struct found *fr
     s->share = fmin(s->share, share), s->edges = fmax(s->edges, edges), s->points = fmax(s->points, points);
     s->score = fmax(s->score, fabs((double)face->score - other->score));
     s->faces++;
-    if (exact) ck_assert_msg(share >= .95, "%s: %s face %u: %.3f of the union", name, what, i, share);
-    else {
+    if (how == EXACT) ck_assert_msg(share >= .95, "%s: %s face %u: %.3f of the union", name, what, i, share);
+    if (how == SAME) {
+      ck_assert_msg(share >= .8, "%s: %s face %u: %.3f of the union", name, what, i, share);
+      s->far += edges > fmax(2, .02 * side) || points > fmax(1.5, .015 * side);
+    } else {
       ck_assert_msg(edges <= fmax(2, .02 * side), "%s: %s face %u: box off by %.2f of %.0f", name, what, i, edges, side);
       ck_assert_msg(points <= fmax(1.5, .015 * side), "%s: %s face %u: landmarks off by %.2f of %.0f", name, what, i, points, side);
     }
@@ -91,26 +98,31 @@ static void contained(const char *name, const char *what, const struct found *fr
 }
 
 static void compare(const char *path_format, const char *where, int exact) {
-  struct sums s = {0, 0, 1, 0, 0, 0};
+  struct sums s = {0, 0, 0, 1, 0, 0, 0};
   const cJSON *image;
   cJSON_ArrayForEach(image, cJSON_GetObjectItem(golden, "images")) {
     char path[2048];
     efme_image *pixels = NULL;
     snprintf(path, sizeof path, path_format, where, image->string);
     OK(efme_image_load(&pixels, context, path, NULL));
+    efme_image_info info = EFME_IMAGE_INFO_INIT;
+    OK(efme_image_get_info(pixels, &info));
+    int rounds = strstr(image->string, ".jpg") && !strncmp(info.decoder, "stb", 3);
+    enum how how = exact ? EXACT : rounds ? SAME : NEAR;
     struct found want = wanted(image), have = find_faces(detector, pixels);
     efme_image_release(pixels);
     if (getenv("FACE_VERBOSE")) printf("%s: %u of %u\n", image->string, have.count, want.count);
-    contained(image->string, "golden", &want, &have, exact, &s);
-    contained(image->string, "our", &have, &want, exact, &s);
+    contained(image->string, "golden", &want, &have, how, &s);
+    contained(image->string, "our", &have, &want, how, &s);
     for (uint32_t i = 1; i < have.count; i++) /* the documented order */
       ck_assert(have.faces[i].width * have.faces[i].height <= have.faces[i - 1].width * have.faces[i - 1].height);
     s.photos++;
   }
-  printf("%s: %d photos, %d faces: least union %.4f; largest distance of an edge %.3f px, of a landmark %.3f px, of a score %.6f\n",
-         exact ? "PIL's pixels" : "our decoder", s.photos, s.faces / 2, s.share, s.edges, s.points, s.score);
+  printf("%s: %d photos, %d faces: least union %.4f; largest distance of an edge %.3f px, of a landmark %.3f px, of a score %.6f; beyond the distances %d\n",
+         exact ? "PIL's pixels" : "our decoder", s.photos, s.faces / 2, s.share, s.edges, s.points, s.score, s.far / 2);
   ck_assert_int_eq(s.photos, 19);
   ck_assert_int_ge(s.faces, 2 * 50);
+  ck_assert_int_le(5 * s.far, s.faces);
 }
 
 /* 1: PIL has written its pixels of all photographs into folder. */
