@@ -36,8 +36,9 @@ static efme_status load_options(struct efme_mtcnn_options *out, const efme_face_
   if (o.reserved) return efme_fail(EFME_E_ARGUMENT, "efme_face_options.reserved is not 0");
   if ((o.region_x || o.region_y || o.region_width || o.region_height) && !(o.region_width && o.region_height))
     return efme_fail(EFME_E_ARGUMENT, "the region is empty: %u x %u", (unsigned)o.region_width, (unsigned)o.region_height);
-  *out = (struct efme_mtcnn_options){o.min_face_size, o.max_faces, o.threads, {o.thresholds[0], o.thresholds[1], o.thresholds[2]}, o.scale_factor,
-                                     {o.region_x, o.region_y, o.region_width, o.region_height}};
+  *out = (struct efme_mtcnn_options){o.min_face_size, o.max_faces,
+                                     o.threads,       {o.thresholds[0], o.thresholds[1], o.thresholds[2]},
+                                     o.scale_factor,  {o.region_x, o.region_y, o.region_width, o.region_height}};
   return EFME_OK;
 }
 
@@ -68,9 +69,12 @@ static efme_status find_weights(char path[PATH_SIZE]) {
   Dl_info self;
   if (trusted && dladdr(&efme_allocator_libc, &self) && self.dli_fname) {
     const char *slash = strrchr(self.dli_fname, '/');
-    if (slash && try_dir(path, tried, sizeof tried, self.dli_fname, (size_t)(slash - self.dli_fname), "/" EFME_MODELS_FROM_LIB)) return EFME_OK;
+    if (slash && try_dir(path, tried, sizeof tried, self.dli_fname, (size_t)(slash - self.dli_fname), "/" EFME_MODELS_FROM_LIB))
+      return EFME_OK;
   }
-  return efme_fail(EFME_E_IO, "the weights of the face detector, " WEIGHTS ", are not in %s: `python3 tools/mtcnn.py` of libefme's sources fetches them", tried);
+  return efme_fail(
+      EFME_E_IO, "the weights of the face detector, " WEIGHTS ", are not in %s: `python3 tools/mtcnn.py` of libefme's sources fetches them",
+      tried);
 }
 
 /* ---- creation ---- */

@@ -6,8 +6,8 @@
 
 #define WHAT "face detector"
 enum { WINDOW = 12, STRIDE = 2, LEVELS = 64 };
-enum { MAP_VALUES = 6, VALUES = 16 };                                 /* of a place of P-Net; of a box, R-Net's 6 and O-Net's 16 */
-static const uint32_t max_batch[EFME_FACE_NETS] = {1, 32, 16};         /* activations of so many boxes stay in the caches */
+enum { MAP_VALUES = 6, VALUES = 16 };                          /* of a place of P-Net; of a box, R-Net's 6 and O-Net's 16 */
+static const uint32_t max_batch[EFME_FACE_NETS] = {1, 32, 16}; /* activations of so many boxes stay in the caches */
 static const float same_scale = 0.5f, all_scales = 0.7f;
 
 struct level {
@@ -85,15 +85,17 @@ static efme_status make_levels(struct efme_mtcnn *m, const struct efme_pixels *i
 static efme_status make_buffers(struct efme_mtcnn *m, uint64_t act) {
   const struct efme_backend *b = m->memory.backend;
   efme_status status = b->api->alloc(b->be, &m->memory.buffer[EFME_ARENA_ACT], (size_t)act);
-  return status ? status : b->api->alloc(b->be, &m->memory.buffer[EFME_ARENA_IO], (size_t)m->memory.image_bytes + max_batch[EFME_RNET] * 4 * sizeof(int32_t));
+  return status ? status
+                : b->api->alloc(b->be, &m->memory.buffer[EFME_ARENA_IO],
+                                (size_t)m->memory.image_bytes + max_batch[EFME_RNET] * 4 * sizeof(int32_t));
 }
 
 static efme_status set_region(struct efme_mtcnn *m, const struct efme_pixels *image) {
   const uint32_t *r = m->options.region;
   int all = !r[0] && !r[1] && !r[2] && !r[3];
   if (!all && ((uint64_t)r[0] + r[2] > image->width || (uint64_t)r[1] + r[3] > image->height))
-    return efme_fail(EFME_E_ARGUMENT, "the region %u, %u, %u x %u does not lie in the image of %u x %u", r[0], r[1], r[2], r[3], image->width,
-                     image->height);
+    return efme_fail(EFME_E_ARGUMENT, "the region %u, %u, %u x %u does not lie in the image of %u x %u", r[0], r[1], r[2], r[3],
+                     image->width, image->height);
   for (int i = 0; i < 4; i++) m->region[i] = (int32_t)r[i];
   if (all) m->region[2] = (int32_t)image->width, m->region[3] = (int32_t)image->height;
   return EFME_OK;
@@ -297,7 +299,8 @@ efme_status efme_mtcnn_create(struct efme_mtcnn **out, struct efme_context *cont
   m->memory.threads = options->threads;
   uint64_t bytes = efme_face_layout(m->places);
   float *flat = efme_mem_calloc(a, (size_t)bytes, 1, WHAT);
-  efme_status status = flat ? efme_face_read_weights(flat, (const struct efme_face_place(*)[EFME_FACE_LAYERS])m->places, a, source) : EFME_E_NOMEM;
+  efme_status status =
+      flat ? efme_face_read_weights(flat, (const struct efme_face_place(*)[EFME_FACE_LAYERS])m->places, a, source) : EFME_E_NOMEM;
   if (!status) m->weights_hash = efme_hash64(flat, bytes, 0);
   if (!status) status = efme_face_upload(&m->memory, a, m->places, flat, bytes);
   efme_mem_free(a, flat);

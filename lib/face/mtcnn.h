@@ -19,7 +19,7 @@ enum { EFME_FACE_LAYERS = 10, EFME_FACE_PARTS = 3 };
 /* ---- the networks as data (networks.c) ---- */
 enum efme_face_kind { EFME_FACE_END = 0, EFME_FACE_CONV, EFME_FACE_POOL, EFME_FACE_DENSE };
 struct efme_face_layer {
-  uint8_t kind, k;   /* POOL: stride 2, a last partial window counts; CONV: stride 1, no padding */
+  uint8_t kind, k; /* POOL: stride 2, a last partial window counts; CONV: stride 1, no padding */
   struct {
     const char *name;
     int32_t outputs;
@@ -74,8 +74,8 @@ struct efme_face_memory {
 efme_status efme_face_upload(struct efme_face_memory *m, const struct efme_allocator *a,
                              struct efme_face_place places[EFME_FACE_NETS][EFME_FACE_LAYERS], const float *flat, uint64_t bytes);
 /* CROP to h x w, then the network, for up to max_batch boxes of an image. */
-efme_status efme_face_prepare(struct efme_face_program *out, const struct efme_face_memory *m, const struct efme_face_place *places, uint32_t net,
-                              const struct efme_pixels *image, int32_t h, int32_t w, uint32_t max_batch);
+efme_status efme_face_prepare(struct efme_face_program *out, const struct efme_face_memory *m, const struct efme_face_place *places,
+                              uint32_t net, const struct efme_pixels *image, int32_t h, int32_t w, uint32_t max_batch);
 /* One run; boxes: batch x 4. values: the last layer's output, batch x h x w x c. */
 efme_status efme_face_execute(const struct efme_face_memory *m, const struct efme_face_program *p, const int32_t *boxes, uint32_t batch,
                               float *values);

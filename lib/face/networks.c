@@ -2,20 +2,40 @@
  * regression, landmarks) read the same input and are one product; the softmax over two logits is done on the host. */
 #include "face/mtcnn.h"
 
-#define CONV(k, name, n, slopes) {EFME_FACE_CONV, k, {{name, n}}, slopes}
-#define POOL(k) {EFME_FACE_POOL, k, {{NULL, 0}}, NULL}
-#define DENSE(name, n, slopes) {EFME_FACE_DENSE, 1, {{name, n}}, slopes}
+#define CONV(k, name, n, slopes)                                                                                                           \
+  { EFME_FACE_CONV, k, {{name, n}}, slopes }
+#define POOL(k)                                                                                                                            \
+  { EFME_FACE_POOL, k, {{NULL, 0}}, NULL }
+#define DENSE(name, n, slopes)                                                                                                             \
+  { EFME_FACE_DENSE, 1, {{name, n}}, slopes }
 
 const struct efme_face_network efme_face_networks[EFME_FACE_NETS] = {
-    {"pnet", 12,
-     {CONV(3, "conv1", 10, "prelu1"), POOL(2), CONV(3, "conv2", 16, "prelu2"), CONV(3, "conv3", 32, "prelu3"),
+    {"pnet",
+     12,
+     {CONV(3, "conv1", 10, "prelu1"),
+      POOL(2),
+      CONV(3, "conv2", 16, "prelu2"),
+      CONV(3, "conv3", 32, "prelu3"),
       {EFME_FACE_CONV, 1, {{"conv4_1", 2}, {"conv4_2", 4}}, NULL}}},
-    {"rnet", 24,
-     {CONV(3, "conv1", 28, "prelu1"), POOL(3), CONV(3, "conv2", 48, "prelu2"), POOL(3), CONV(2, "conv3", 64, "prelu3"),
-      DENSE("dense4", 128, "prelu4"), {EFME_FACE_DENSE, 1, {{"dense5_1", 2}, {"dense5_2", 4}}, NULL}}},
-    {"onet", 48,
-     {CONV(3, "conv1", 32, "prelu1"), POOL(3), CONV(3, "conv2", 64, "prelu2"), POOL(3), CONV(3, "conv3", 64, "prelu3"), POOL(2),
-      CONV(2, "conv4", 128, "prelu4"), DENSE("dense5", 256, "prelu5"),
+    {"rnet",
+     24,
+     {CONV(3, "conv1", 28, "prelu1"),
+      POOL(3),
+      CONV(3, "conv2", 48, "prelu2"),
+      POOL(3),
+      CONV(2, "conv3", 64, "prelu3"),
+      DENSE("dense4", 128, "prelu4"),
+      {EFME_FACE_DENSE, 1, {{"dense5_1", 2}, {"dense5_2", 4}}, NULL}}},
+    {"onet",
+     48,
+     {CONV(3, "conv1", 32, "prelu1"),
+      POOL(3),
+      CONV(3, "conv2", 64, "prelu2"),
+      POOL(3),
+      CONV(3, "conv3", 64, "prelu3"),
+      POOL(2),
+      CONV(2, "conv4", 128, "prelu4"),
+      DENSE("dense5", 256, "prelu5"),
       {EFME_FACE_DENSE, 1, {{"dense6_1", 2}, {"dense6_2", 4}, {"dense6_3", 10}}, NULL}}},
 };
 

@@ -25,7 +25,9 @@ static struct efme_op op_of(int kind, uint32_t layer) {
   return op;
 }
 
-static uint64_t bytes_of(const struct efme_tensor *t) { return padded((uint64_t)t->n * (uint64_t)t->h * (uint64_t)t->w * (uint64_t)t->c * sizeof(float)); }
+static uint64_t bytes_of(const struct efme_tensor *t) {
+  return padded((uint64_t)t->n * (uint64_t)t->h * (uint64_t)t->w * (uint64_t)t->c * sizeof(float));
+}
 
 /* One layer on x; its weights as they are. */
 static struct efme_op layer_op(const struct efme_face_layer *l, const struct efme_face_shape *s, const struct efme_face_place *place,
@@ -55,7 +57,8 @@ static const char *layer_name(const struct efme_face_layer *l) { return l->parts
 /* ---- weights ---- */
 
 /* How the backend wants the weights of each layer; *bytes: PACKED in all. */
-static efme_status ask_packing(const struct efme_face_memory *m, struct efme_face_place places[EFME_FACE_NETS][EFME_FACE_LAYERS], uint64_t *bytes) {
+static efme_status ask_packing(const struct efme_face_memory *m, struct efme_face_place places[EFME_FACE_NETS][EFME_FACE_LAYERS],
+                               uint64_t *bytes) {
   const struct efme_backend_api *api = m->backend->api;
   *bytes = 0;
   for (uint32_t n = 0; n < EFME_FACE_NETS; n++) {
@@ -145,8 +148,8 @@ static struct efme_op crop_op(const struct efme_face_memory *m, const struct efm
 }
 
 /* Asks the backend about an op: hands it packed weights where it wants them, and notes its workspace. */
-static efme_status settle(const struct efme_face_memory *m, struct efme_op *op, const struct efme_face_place *place, uint32_t net, const char *name,
-                          uint32_t max_batch, uint64_t *workspace) {
+static efme_status settle(const struct efme_face_memory *m, struct efme_op *op, const struct efme_face_place *place, uint32_t net,
+                          const char *name, uint32_t max_batch, uint64_t *workspace) {
   struct efme_op_needs needs = {0, 0};
   if (!m->backend->api->supports(m->backend->be, op, max_batch, &needs)) return unsupported(m, efme_face_networks[net].name, name);
   if (needs.packed > (place ? place->packed_bytes : 0)) return unsupported(m, efme_face_networks[net].name, "packed weights of two sizes");
@@ -171,8 +174,8 @@ static uint64_t lay_out(struct efme_op *ops, uint32_t count, uint64_t workspace)
   return half[0] + half[1] + workspace;
 }
 
-efme_status efme_face_prepare(struct efme_face_program *out, const struct efme_face_memory *m, const struct efme_face_place *places, uint32_t net,
-                              const struct efme_pixels *image, int32_t h, int32_t w, uint32_t max_batch) {
+efme_status efme_face_prepare(struct efme_face_program *out, const struct efme_face_memory *m, const struct efme_face_place *places,
+                              uint32_t net, const struct efme_pixels *image, int32_t h, int32_t w, uint32_t max_batch) {
   const struct efme_face_network *network = &efme_face_networks[net];
   struct efme_face_shape shapes[EFME_FACE_LAYERS];
   struct efme_op ops[EFME_FACE_OPS];

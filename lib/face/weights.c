@@ -1,6 +1,6 @@
 /* MTCNN's weights from safetensors, as tools/mtcnn.py writes them: convolutions [out][in][h][w], dense weights [out][in] over a map
- * flattened as c, h, w. Ours are matrices [in][out] over h, w, c. Every tensor of the file must be one of the networks', with its shape, and
- * none may be missing. */
+ * flattened as c, h, w. Ours are matrices [in][out] over h, w, c. Every tensor of the file must be one of the networks', with its shape,
+ * and none may be missing. */
 #include <string.h>
 
 #include "face/mtcnn.h"
@@ -116,7 +116,8 @@ static efme_status read_all(float *flat, struct efme_st_reader *r, const struct 
     const struct slot *s = find(slots, count, r->entries[i].name);
     efme_status status = efme_st_read(r, &r->entries[i], values, NULL);
     if (status) return status;
-    if (!scatter(flat, s, values)) return efme_fail(EFME_E_NUMERIC, "%s: tensor \"%s\" has a value that is not finite", r->source.name, s->name);
+    if (!scatter(flat, s, values))
+      return efme_fail(EFME_E_NUMERIC, "%s: tensor \"%s\" has a value that is not finite", r->source.name, s->name);
   }
   return efme_st_finish(r);
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "api/headers.h"
+#include "face/weights.h"
 
 struct outs out;
 static struct outs before;
@@ -15,7 +16,8 @@ static struct outs before;
 void prepare(void) {
   memset(&out, 0x5A, sizeof out);
 #define SIZED(member) out.member.struct_size = sizeof out.member
-  SIZED(device), SIZED(image_info), SIZED(alignment), SIZED(sample), SIZED(model_info), SIZED(layer), SIZED(optimizer_options), SIZED(train_options);
+  SIZED(device), SIZED(image_info), SIZED(alignment), SIZED(sample), SIZED(model_info), SIZED(layer), SIZED(face), SIZED(optimizer_options);
+  SIZED(train_options), SIZED(prepared);
   SIZED(phase), SIZED(epoch), SIZED(scores), SIZED(class_scores), SIZED(tested);
   memcpy(&before, &out, sizeof out);
   efme_evaluator_run_fold(NULL, 0, NULL, NULL);
@@ -302,6 +304,64 @@ START_TEST(alignment) {
 }
 END_TEST
 
+/* ---- face.h ---- */
+
+START_TEST(faces) {
+  efme_face_options o = EFME_FACE_OPTIONS_INIT;
+  efme_face_detector *made = NULL;
+  size_t size;
+  const void *weights = face_weights(1, NULL, &size);
+  const char *path = in_folder("mtcnn.safetensors");
+  FILE *f = fopen(path, "wb");
+  ck_assert(f != NULL && fwrite(weights, 1, size, f) == size && fclose(f) == 0);
+  WITHOUT(out, efme_face_detector_create, NULL, context, path, &o);
+  WITHOUT(context, efme_face_detector_create, &out.detector, NULL, path, &o);
+  setenv("EFME_MODEL_DIR", "/no/such/folder", 1);
+  note("efme_face_detector_create", "path");
+  if (access("/usr/local/share/efme/models/mtcnn.safetensors", R_OK)) REFUSED(IO, "tools/mtcnn.py", efme_face_detector_create, &out.detector, context, NULL, &o);
+  setenv("EFME_MODEL_DIR", folder, 1);
+  ALLOWED(options, efme_face_detector_create, efme_face_detector_create(&made, context, NULL, NULL) == EFME_OK);
+  efme_face_detector_release(made);
+  REFUSED(IO, "absent", efme_face_detector_create, &out.detector, context, in_folder("absent"), &o);
+  WITHOUT(out, efme_face_detector_create_memory, NULL, context, weights, size, &o);
+  WITHOUT(context, efme_face_detector_create_memory, &out.detector, NULL, weights, size, &o);
+  WITHOUT(data, efme_face_detector_create_memory, &out.detector, context, NULL, size, &o);
+  ALLOWED(options, efme_face_detector_create_memory, efme_face_detector_create_memory(&made, context, weights, size, NULL) == EFME_OK);
+#define WRONG(field, value, word)                                                                                                          \
+  do {                                                                                                                                     \
+    efme_face_options wrong = EFME_FACE_OPTIONS_INIT;                                                                                      \
+    wrong.field = value;                                                                                                                   \
+    REFUSED(ARGUMENT, word, efme_face_detector_create, &out.detector, context, path, &wrong);                                              \
+  } while (0)
+  WRONG(min_face_size, 11, "min_face_size is 11");
+  WRONG(min_face_size, 65537, "min_face_size is 65537");
+  WRONG(thresholds[1], 1.5f, "thresholds[1]");
+  WRONG(thresholds[2], NAN, "thresholds[2]");
+  WRONG(scale_factor, .99f, "scale_factor");
+  WRONG(scale_factor, NAN, "scale_factor");
+  WRONG(threads, 257, "threads is 257");
+  WRONG(region_x, 1, "region is empty");
+  WRONG(reserved, 1, "reserved");
+  ALLOWED(detector, efme_face_detector_retain, efme_face_detector_retain(NULL) == NULL);
+  ALLOWED(detector, efme_face_detector_release, (efme_face_detector_release(NULL), 1));
+
+  uint32_t count = 7;
+  WITHOUT(detector, efme_face_detector_run, NULL, image, &out.number);
+  WITHOUT(image, efme_face_detector_run, made, NULL, &out.number);
+  WITHOUT(count, efme_face_detector_run, made, image, NULL);
+  WITHOUT(detector, efme_face_detector_face, NULL, 0, &out.face);
+  WITHOUT(out, efme_face_detector_face, made, 0, NULL);
+  REFUSED(ARGUMENT, "index is 0", efme_face_detector_face, made, 0, &out.face);
+  ck_assert_int_eq(efme_face_detector_run(made, image, &count), EFME_E_NOT_FOUND); /* 32 pixels: smaller than any face */
+  ck_assert_uint_eq(count, 0);
+  efme_face_detector_release(made);
+  o.min_face_size = 20, o.region_width = 33, o.region_height = 10;
+  OK(efme_face_detector_create(&made, context, path, &o));
+  REFUSED(ARGUMENT, "the region 0, 0, 33 x 10", efme_face_detector_run, made, image, &out.number);
+  efme_face_detector_release(made);
+}
+END_TEST
+
 /* ---- nothing was forgotten ---- */
 
 START_TEST(every_function_and_pointer) {
@@ -327,6 +387,7 @@ int main(void) {
   tcase_add_test(t, contexts);
   tcase_add_test(t, images);
   tcase_add_test(t, alignment);
+  tcase_add_test(t, faces);
   add_model_tests(t);
   add_data_tests(t);
   add_release_tests(t);

@@ -14,6 +14,7 @@ extern struct outs {
   efme_image *image;
   efme_model *model;
   efme_predictor *predictor;
+  efme_face_detector *detector;
   efme_dataset *data, *data2;
   efme_optimizer *optimizer;
   efme_recipe *recipe;
@@ -29,6 +30,7 @@ extern struct outs {
   efme_sample sample;
   efme_model_info model_info;
   efme_layer_info layer;
+  efme_face face;
   efme_optimizer_options optimizer_options;
   efme_train_options train_options;
   efme_phase phase;

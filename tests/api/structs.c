@@ -6,6 +6,7 @@
 #include <efme/efme.h>
 
 #include "api/headers.h"
+#include "face/weights.h"
 #include "test.h"
 
 #define OK(call) ck_assert_msg((call) == EFME_OK, "%s: %s", #call, efme_last_error())
@@ -19,6 +20,7 @@ static efme_fold_plan *plan;
 static efme_trainer *trainer;
 static efme_result *result;
 static efme_image *image;
+static efme_face_detector *detector;
 static char folder[64];
 static efme_release_options good_release = EFME_RELEASE_OPTIONS_INIT;
 static const efme_megc2019_options good_megc2019 = EFME_MEGC2019_OPTIONS_INIT;
@@ -207,6 +209,15 @@ static efme_status use_predictor(const void *o) {
   return status;
 }
 
+static efme_status use_face(const void *o) {
+  efme_face_detector *made = NULL;
+  size_t size;
+  const void *weights = face_weights(0, NULL, &size);
+  efme_status status = efme_face_detector_create_memory(&made, context, weights, size, o);
+  efme_face_detector_release(made);
+  return status;
+}
+
 static efme_status use_train(const void *o) {
   efme_recipe *made = NULL;
   OK(efme_recipe_create(&made, context, "head"));
@@ -248,6 +259,7 @@ static efme_model_options good_model = EFME_MODEL_OPTIONS_INIT;
 static const efme_load_options good_load = EFME_LOAD_OPTIONS_INIT;
 static const efme_optimizer_options good_optimizer = EFME_OPTIMIZER_OPTIONS_INIT;
 static const efme_predictor_options good_predictor = EFME_PREDICTOR_OPTIONS_INIT;
+static const efme_face_options good_face = EFME_FACE_OPTIONS_INIT;
 static const efme_train_options good_train = EFME_TRAIN_OPTIONS_INIT;
 static const efme_collectives good_collectives = {sizeof good_collectives, 0, 1, NULL, NULL, NULL, NULL};
 static efme_phase good_phase = EFME_PHASE_INIT;
@@ -281,6 +293,7 @@ static const struct options_case {
     CASE(efme_load_options, good_load, use_load, NULL),
     CASE(efme_optimizer_options, good_optimizer, use_optimizer, NULL),
     CASE(efme_predictor_options, good_predictor, use_predictor, NULL),
+    CASE(efme_face_options, good_face, use_face, NULL),
     CASE(efme_train_options, good_train, use_train, NULL),
     CASE(efme_collectives, good_collectives, use_collectives, "ranks"),
     CASE(efme_phase, good_phase, use_phase, "optimizer"),
@@ -308,6 +321,7 @@ static efme_status fill_epoch(void *out) { return efme_trainer_epoch(trainer, 0,
 static efme_status fill_scores(void *out) { return efme_result_scores(result, NULL, out); }
 static efme_status fill_class(void *out) { return efme_result_class_scores(result, NULL, 1, out); }
 static efme_status fill_tested(void *out) { return efme_result_tested(result, 1, out); }
+static efme_status fill_face(void *out) { return efme_face_detector_face(detector, 0, out); }
 static efme_status fill_score(void *out) {
   static const int32_t truth[] = {0, 1, 1}, predicted[] = {0, 1, 0};
   return efme_score(out, truth, predicted, 3, 2);
@@ -321,6 +335,7 @@ static const struct filled_case {
     {"efme_device_info", sizeof(efme_device_info), fill_device},
     {"efme_image_info", sizeof(efme_image_info), fill_image},
     {"efme_alignment", sizeof(efme_alignment), fill_alignment},
+    {"efme_face", sizeof(efme_face), fill_face},
     {"efme_sample", sizeof(efme_sample), fill_sample},
     {"efme_finding", sizeof(efme_finding), fill_finding},
     {"efme_model_info", sizeof(efme_model_info), fill_model},
@@ -381,6 +396,13 @@ static void setup(void) {
   efme_release_options absent = {sizeof absent, "samm", "/nowhere", NULL, NULL, NULL, 0, 0};
   const efme_release_options *const linted = &absent;
   OK(efme_lint_run(&lint, context, &linted, 1, NULL));
+  size_t size;
+  uint32_t faces;
+  const void *weights = face_weights(1, NULL, &size);
+  efme_face_options fo = EFME_FACE_OPTIONS_INIT;
+  fo.min_face_size = 20;
+  OK(efme_face_detector_create_memory(&detector, context, weights, size, &fo));
+  OK(efme_face_detector_run(detector, image, &faces));
   good_model.cut = 1, good_model.height = good_model.width = 32, good_model.class_names = classes, good_model.class_count = 3;
   OK(efme_model_create(&model, context, &good_model));
   OK(efme_optimizer_create(&optimizer, context, NULL));
@@ -396,8 +418,7 @@ static void setup(void) {
 static void teardown(void) {
   efme_result_release(result), efme_trainer_release(trainer), efme_fold_plan_release(plan), efme_recipe_release(recipe);
   efme_optimizer_release(optimizer), efme_model_release(model), efme_image_release(image), efme_dataset_release(data);
-  efme_lint_release(lint);
-  efme_context_release(context);
+  efme_lint_release(lint), efme_face_detector_release(detector), efme_context_release(context);
   char command[100];
   snprintf(command, sizeof command, "rm -rf %s", folder);
   ck_assert_int_eq(system(command), 0);

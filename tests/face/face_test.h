@@ -18,7 +18,7 @@
     ck_assert_msg(strstr(efme_last_error(), word) != NULL, "\"%s\" does not say \"%s\"", efme_last_error(), word);                         \
   } while (0)
 
-enum { MOST_FACES = 64 };
+enum { MOST_FACES = 512 };
 struct found {
   uint32_t count;
   efme_face faces[MOST_FACES];

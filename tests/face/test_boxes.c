@@ -29,7 +29,8 @@ START_TEST(union_and_minimum) {
   struct efme_face_box a = box(0, 0, 10, 10, 1), b = box(5, 0, 15, 10, 1), far = box(20, 20, 30, 30, 1);
   ck_assert_float_eq(efme_face_union_share(&a, &b), 50.0f / 150);
   ck_assert_float_eq(efme_face_union_share(&a, &far), 0);
-  struct efme_face_box list[4] = {box(0, 0, 10, 10, .8f), box(1, 0, 11, 10, .9f), box(40, 40, 50, 50, .7f), box(0, 0, 10, 11, .8f)}, kept[4];
+  struct efme_face_box list[4] = {box(0, 0, 10, 10, .8f), box(1, 0, 11, 10, .9f), box(40, 40, 50, 50, .7f), box(0, 0, 10, 11, .8f)},
+                       kept[4];
   uint32_t order[4];
   ck_assert_uint_eq(efme_face_suppress(list, 4, .5f, EFME_FACE_UNION, order, kept), 2);
   ck_assert(list[0].score == .9f && list[1].score == .7f);

@@ -1,8 +1,8 @@
 /* The faces that facenet-pytorch finds in 19 photographs. Fed the pixels that PIL decodes: the same faces, each over .95 of the union, none
  * above a score of .9 missing or extra. From the files: boxes within max(2 px, 2 %) and landmarks within max(1.5 px, 1.5 %) of the
  * longer side, with a decoder that gives PIL's pixels. stb_image rounds one JPEG pixel in twenty otherwise, by 1 or 2, and the cascade's
- * truncations and suppressions turn that into another crop for some faces: facenet-pytorch does the same when it is fed those pixels (docs/faces.md).
- * There the faces must be the same ones, and four in five within the distances. The differences are printed. */
+ * truncations and suppressions turn that into another crop for some faces: facenet-pytorch does the same when it is fed those pixels
+ * (docs/faces.md). There the faces must be the same ones, and four in five within the distances. The differences are printed. */
 #include "face_test.h"
 
 #include <cjson/cJSON.h>
@@ -68,7 +68,7 @@ static void distances(const efme_face *a, const efme_face *b, double *edges, dou
 }
 
 struct sums {
-  int photos, faces, far; /* far: beyond the distances */
+  int photos, faces, far;             /* far: beyond the distances */
   double share, edges, points, score; /* the worst ones */
 };
 
@@ -118,7 +118,8 @@ static void compare(const char *path_format, const char *where, int exact) {
       ck_assert(have.faces[i].width * have.faces[i].height <= have.faces[i - 1].width * have.faces[i - 1].height);
     s.photos++;
   }
-  printf("%s: %d photos, %d faces: least union %.4f; largest distance of an edge %.3f px, of a landmark %.3f px, of a score %.6f; beyond the distances %d\n",
+  printf("%s: %d photos, %d faces: least union %.4f; largest distance of an edge %.3f px, of a landmark %.3f px, of a score %.6f; beyond "
+         "the distances %d\n",
          exact ? "PIL's pixels" : "our decoder", s.photos, s.faces / 2, s.share, s.edges, s.points, s.score, s.far / 2);
   ck_assert_int_eq(s.photos, 19);
   ck_assert_int_ge(s.faces, 2 * 50);
@@ -132,8 +133,8 @@ static int dump(void) {
   const char *candidates[] = {getenv("EFME_PYTHON"), "python3", "/usr/bin/python3", peers};
   for (size_t i = 0; i < sizeof candidates / sizeof candidates[0]; i++) {
     if (!candidates[i]) continue;
-    snprintf(command, sizeof command, "'%s' -c 'import PIL' 2>/dev/null && '%s' '%s/tests/face/pixels.py' '%s' '%s'/*", candidates[i], candidates[i],
-             EFME_SOURCE_DIR, folder, test_shared("data/faces"));
+    snprintf(command, sizeof command, "'%s' -c 'import PIL' 2>/dev/null && '%s' '%s/tests/face/pixels.py' '%s' '%s'/*", candidates[i],
+             candidates[i], EFME_SOURCE_DIR, folder, test_shared("data/faces"));
     if (system(command) == 0) return 1;
   }
   return 0;

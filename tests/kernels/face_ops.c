@@ -34,8 +34,8 @@ START_TEST(prelu) {
     if (kernel_job_run(&j, _i))
       for (int i = 0; i < 24; i++) {
         float x = inputs[i / 3], want = x > 0 ? x : slopes[i % 3] * x, got = f32(&j, EFME_T_Y)[i];
-        ck_assert_msg(got == want || (want != want && got != got), "x %g slope %g: %g, not %g", (double)x, (double)slopes[i % 3], (double)got,
-                      (double)want);
+        ck_assert_msg(got == want || (want != want && got != got), "x %g slope %g: %g, not %g", (double)x, (double)slopes[i % 3],
+                      (double)got, (double)want);
       }
     kernel_job_close(&j);
   }
@@ -80,8 +80,8 @@ START_TEST(maxpool_odd_numbers) {
   struct kernel_job j;
   pool_open(&j, 2, 2, 2);
   float *x = f32(&j, EFME_T_X);
-  x[0] = NAN;               /* row 0, column 0 */
-  x[2 * (5 + 3)] = NAN;     /* row 1, column 3: the last of its window */
+  x[0] = NAN;           /* row 0, column 0 */
+  x[2 * (5 + 3)] = NAN; /* row 1, column 3: the last of its window */
   for (int i = 0; i < 4; i++) x[2 * ((2 + i / 2) * 5 + i % 2)] = -INFINITY;
   if (kernel_job_run(&j, _i)) {
     const float *y = f32(&j, EFME_T_Y);
@@ -148,13 +148,15 @@ END_TEST
 /* What a box has outside the image is cut off; a pixel stays. */
 START_TEST(crop_outside) {
   struct kernel_job j;
-  static const int32_t lost[][4] = {{-9, -9, 1, 1}, {3, 2, 99, 99}, {50, 50, 60, 60}, {-7, 2, -3, 9}, {2, 1, 2, 1}, {3, 2, 0, 0}, {INT32_MIN, INT32_MIN, INT32_MAX, 1}};
+  static const int32_t lost[][4] = {
+      {-9, -9, 1, 1}, {3, 2, 99, 99}, {50, 50, 60, 60}, {-7, 2, -3, 9}, {2, 1, 2, 1}, {3, 2, 0, 0}, {INT32_MIN, INT32_MIN, INT32_MAX, 1}};
   static const float want[] = {0, 121, 121, 64, 36, 121, 3.5f}; /* the last one: the mean of 0 1 4 9 */
   enum { COUNT = sizeof want / sizeof want[0] };
   crop_open(&j, COUNT, 3, 4, 1, EFME_U8, 1, 1);
   for (int n = 0; n < COUNT; n++) put_box(&j, n, lost[n][0], lost[n][1], lost[n][2], lost[n][3]);
   if (kernel_job_run(&j, _i))
-    for (int i = 0; i < COUNT * 3; i++) ck_assert_msg(f32(&j, EFME_T_Y)[i] == (want[i / 3] - 100) / 2, "box %d: %g", i / 3, (double)f32(&j, EFME_T_Y)[i]);
+    for (int i = 0; i < COUNT * 3; i++)
+      ck_assert_msg(f32(&j, EFME_T_Y)[i] == (want[i / 3] - 100) / 2, "box %d: %g", i / 3, (double)f32(&j, EFME_T_Y)[i]);
   kernel_job_close(&j);
 }
 END_TEST

@@ -86,7 +86,8 @@ static void column_sums(uint32_t *sums, const uint8_t *in, int64_t stride, int64
   }
 }
 
-INLINE void crop_sums(const struct efme_cpu_call *c, const uint32_t *sums, int64_t rows, int64_t from, int64_t to, const int channels, float *out) {
+INLINE void crop_sums(const struct efme_cpu_call *c, const uint32_t *sums, int64_t rows, int64_t from, int64_t to, const int channels,
+                      float *out) {
   uint64_t sum[3] = {0, 0, 0};
   for (int64_t i = from; i < to; i++)
     for (int k = 0; k < channels; k++) sum[k] += sums[i * channels + k];
