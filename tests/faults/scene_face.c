@@ -33,14 +33,16 @@ static efme_status took(uint64_t *hash, efme_status status, efme_face_detector *
 static efme_status create(uint64_t *hash, int which) {
   efme_face_detector *made = NOTHING;
   (void)which;
-  return took(hash, efme_face_detector_create(&made, faults_context, at("mtcnn.safetensors"), NULL), made);
+  efme_status status = efme_face_detector_create(&made, faults_context, at("mtcnn.safetensors"), NULL);
+  return took(hash, status, made);
 }
 
 static efme_status create_memory(uint64_t *hash, int which) {
   efme_face_detector *made = NOTHING;
   size_t size;
   const void *weights = face_weights(which, NULL, &size);
-  return took(hash, efme_face_detector_create_memory(&made, faults_context, weights, size, NULL), made);
+  efme_status status = efme_face_detector_create_memory(&made, faults_context, weights, size, NULL);
+  return took(hash, status, made);
 }
 
 static efme_status detect(uint64_t *hash, efme_image *image) {
