@@ -1,6 +1,7 @@
 /* efme-bench: times the public API, one configuration a process, and checks what it timed.
  *
  *   efme-bench infer WEIGHTS GOLDEN CUT SIZE BATCH THREADS    forward passes; logits are held against GOLDEN's `logits` for its `x`
+ *   efme-bench detect WEIGHTS IMAGE FACES THREADS            face detection at a least size of 40; FACES must be found
  *   efme-bench train CUT SIZE BATCH THREADS [fixed]           training steps, all layers, BN updating (or fixed); the loss must fall
  *
  * After set-up it prints `ready {...}`. Each line `run SECONDS` on standard input is answered by one JSON line with the
@@ -109,6 +110,39 @@ static int infer(int argc, char **argv) {
   return 0;
 }
 
+/* ---- face detection ---- */
+
+static int detect(int argc, char **argv) {
+  if (argc != 4) return fputs("detect WEIGHTS IMAGE FACES THREADS\n", stderr), 2;
+  uint32_t want = (uint32_t)atoi(argv[2]), found = 0;
+  efme_context *context = NULL;
+  efme_face_detector *detector = NULL;
+  efme_image *image = NULL;
+  efme_context_options context_options = EFME_CONTEXT_OPTIONS_INIT;
+  context_options.threads = (uint32_t)atoi(argv[3]);
+  if (efme_context_create(&context, &context_options) || efme_face_detector_create(&detector, context, argv[0], NULL) ||
+      efme_image_load(&image, context, argv[1], NULL))
+    return failed("set-up");
+  for (int i = 0; i < 3; i++)
+    if (efme_face_detector_run(detector, image, &found)) return failed("warm-up");
+  printf("ready {\"what\":\"detect\",\"cpu_level\":%u,\"threads\":%u}\n", efme_context_cpu_level(context), efme_context_threads(context));
+  fflush(stdout);
+  for (double seconds; (seconds = next_run()) > 0;) {
+    int n = 0;
+    for (double end = now() + seconds; (now() < end || n < 3) && n < MAX_SAMPLES; n++) {
+      double start = now();
+      if (efme_face_detector_run(detector, image, &found)) return failed("run");
+      samples[n] = (now() - start) * 1e3;
+    }
+    if (found != want) return fprintf(stderr, "%u faces, not %u\n", found, want), 1;
+    answer(n);
+  }
+  efme_image_release(image);
+  efme_face_detector_release(detector);
+  efme_context_release(context);
+  return 0;
+}
+
 /* ---- training ---- */
 
 struct watch {
@@ -180,7 +214,8 @@ static int train(int argc, char **argv) {
 
 int main(int argc, char **argv) {
   if (argc > 1 && !strcmp(argv[1], "infer")) return infer(argc - 2, argv + 2);
+  if (argc > 1 && !strcmp(argv[1], "detect")) return detect(argc - 2, argv + 2);
   if (argc > 1 && !strcmp(argv[1], "train")) return train(argc - 2, argv + 2);
-  fputs("efme-bench infer WEIGHTS GOLDEN CUT SIZE BATCH THREADS | train CUT SIZE BATCH THREADS [fixed]\n", stderr);
+  fputs("efme-bench infer WEIGHTS GOLDEN CUT SIZE BATCH THREADS | detect WEIGHTS IMAGE FACES THREADS | train CUT SIZE BATCH THREADS [fixed]\n", stderr);
   return 2;
 }
