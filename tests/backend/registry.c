@@ -65,7 +65,7 @@ END_TEST
 START_TEST(wrong_modules) {
   expect_failure("absent", EFME_E_UNSUPPORTED, "no module efme-absent.so in " MODULES);
   expect_failure("noentry", EFME_E_BACKEND, "efme-noentry.so: has no symbol efme_backend_entry");
-  expect_failure("wrongabi", EFME_E_BACKEND, "made for backend interface 7, this library has 1");
+  expect_failure("wrongabi", EFME_E_BACKEND, "made for backend interface 7, this library has 2");
   expect_failure("short", EFME_E_BACKEND, "its table has 64 bytes");
   expect_failure("unresolved", EFME_E_BACKEND, "efme_nobody_has_this");
   expect_failure("hole", EFME_E_BACKEND, "its table has an empty entry");
