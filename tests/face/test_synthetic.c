@@ -29,7 +29,8 @@ START_TEST(synthetic_faces) {
     right += off < 12;
     eyes_off += (double)off;
   }
-  printf("synthetic faces of 160 px: %llu of %llu found (%.1f %%), %llu with eyes within 12 px (largest error %.1f px on average), %llu with more than one\n",
+  printf("synthetic faces of 160 px: %llu of %llu found (%.1f %%), %llu with eyes within 12 px (largest error %.1f px on average), %llu "
+         "with more than one\n",
          (unsigned long long)with, (unsigned long long)count, 100.0 * (double)with / (double)count, (unsigned long long)right,
          eyes_off / (double)with, (unsigned long long)more);
   ck_assert_msg(with * 100 >= count * 95, "%llu of %llu found", (unsigned long long)with, (unsigned long long)count);
