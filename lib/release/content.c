@@ -52,6 +52,14 @@ static efme_status check_size(struct pass *p, uint32_t scan, size_t clip, const 
   return efme_lint_add(p->lint, EFME_SEVERITY_WARNING, "frame-size", &p->scans[scan], clip, text);
 }
 
+/* What fails of the file system or in a file is a finding. */
+static efme_status tell_failure(struct pass *p, efme_status status, const char *code, uint32_t scan, size_t clip) {
+  char text[512];
+  if (status == EFME_E_NOMEM) return status;
+  efme_error_save(text);
+  return efme_lint_add(p->lint, EFME_SEVERITY_ERROR, code, &p->scans[scan], clip, text);
+}
+
 static efme_status look(struct pass *p, uint32_t scan, size_t clip, const char *path, int32_t number, struct seen_size *seen) {
   const struct efme_scan *s = &p->scans[scan];
   struct efme_image_header h;
@@ -67,10 +75,7 @@ static efme_status look(struct pass *p, uint32_t scan, size_t clip, const char *
       return status ? status : check_size(p, scan, clip, &h, number, seen);
     }
   }
-  if (status == EFME_E_NOMEM) return status;
-  char text[512];
-  efme_error_save(text);
-  return efme_lint_add(p->lint, EFME_SEVERITY_ERROR, "frame-unreadable", s, clip, text);
+  return tell_failure(p, status, "frame-unreadable", scan, clip);
 }
 
 static efme_status look_at_folder(struct pass *p, uint32_t scan, size_t clip) {
@@ -79,7 +84,7 @@ static efme_status look_at_folder(struct pass *p, uint32_t scan, size_t clip) {
   struct efme_frames frames;
   struct seen_size seen = {0};
   efme_status status = efme_frames_list(&frames, s->allocator, folder);
-  if (status) return status == EFME_E_NOMEM ? status : EFME_OK; /* the scan has told it */
+  if (status) return tell_failure(p, status, "frames", scan, clip);
   for (size_t k = 0; k < frames.count && !status; k++) {
     char *path = efme_path_join(s->allocator, folder, frames.items[k].name);
     status = path ? look(p, scan, clip, path, frames.items[k].number, &seen) : EFME_E_NOMEM;

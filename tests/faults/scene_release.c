@@ -88,14 +88,15 @@ static efme_status lint(uint64_t *hash, int which) {
   (void)which;
   efme_status status = efme_lint_run(&l, faults_context, list, 3, NULL);
   if (status) return untouched(status, l);
-  for (uint64_t i = 0; i < efme_lint_count(l, EFME_SEVERITY_NOTE); i++) {
+  for (uint64_t i = 0; i < efme_lint_count(l, EFME_SEVERITY_NOTE) && !status; i++) {
     efme_finding f = EFME_FINDING_INIT;
     ok(efme_lint_finding(l, i, &f));
+    if (f.severity == EFME_SEVERITY_ERROR) status = efme_fail(EFME_E_IO, "%s", f.message); /* a call that fails is told as a finding */
     const char *const texts[] = {f.code, f.dataset, f.subject, f.clip, f.message};
     for (size_t k = 0; k < EFME_COUNT(texts); k++) add_text(hash, texts[k]);
   }
   efme_lint_release(l);
-  return EFME_OK;
+  return status;
 }
 
 static efme_lint *linted;
