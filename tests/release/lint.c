@@ -1,5 +1,6 @@
 /* The linter: each finding by its code where it should be and nowhere else, known defects by name, text and JSON. */
 #include <cjson/cJSON.h>
+#include <sys/wait.h>
 
 #include "release_tree.h"
 
@@ -274,6 +275,50 @@ START_TEST(refused) {
 }
 END_TEST
 
+#ifdef LINT
+/* Its exit code tells: nothing, something, could not run. */
+static int run(char *out, size_t size, const char *format, ...) {
+  char command[2000];
+  va_list args;
+  va_start(args, format);
+  size_t n = (size_t)snprintf(command, sizeof command, LINT " ");
+  vsnprintf(command + n, sizeof command - n, format, args);
+  va_end(args);
+  FILE *f = popen(command, "r");
+  ck_assert_ptr_nonnull(f);
+  out[fread(out, 1, size - 1, f)] = '\0';
+  int status = pclose(f);
+  ck_assert(WIFEXITED(status));
+  return WEXITSTATUS(status);
+}
+
+START_TEST(program) {
+  char out[4000];
+  frames("c2/CASME2-RAW/sub01/EP02_01f", "img%d.jpg", 1, 12);
+  const char *root = scratch("c2"), *good = put_text("t.csv", CASME2_HEADER "01,EP02_01f,,3,7,9,,12,happiness\n");
+  const char *bad = put_text("bad.csv", CASME2_HEADER "01,EP02_01f,,3,10,9,,12,happiness\n");
+  ck_assert_int_eq(run(out, sizeof out, "casme2:%s,table=%s,layout=raw", root, good), 0);
+  ck_assert_str_eq(out, "0 errors, 0 warnings, 0 notes\n");
+  ck_assert_int_eq(run(out, sizeof out, "casme2:%s,table=%s", root, bad), 1);
+  ck_assert_ptr_nonnull(strstr(out, "warning: apex-outside: "));
+  ck_assert_int_eq(run(out, sizeof out, "--json casme2:%s,table=%s", root, bad), 1);
+  cJSON *parsed = cJSON_Parse(out);
+  ck_assert_msg(parsed != NULL, "%s", out);
+  cJSON_Delete(parsed);
+  ck_assert_int_eq(run(out, sizeof out, "casme2:/nowhere"), 1);
+  ck_assert_ptr_nonnull(strstr(out, "error: table: /nowhere: no such folder"));
+  ck_assert_int_eq(run(out, sizeof out, "casme9:/nowhere 2>&1"), 2);
+  ck_assert_ptr_nonnull(strstr(out, "no release \"casme9\""));
+  ck_assert_int_eq(run(out, sizeof out, "casme2:%s,sheet=3", root), 2);
+  ck_assert_int_eq(run(out, sizeof out, "casme2"), 2);
+  ck_assert_int_eq(run(out, sizeof out, "--fast"), 2);
+  ck_assert_int_eq(run(out, sizeof out, "--help"), 0);
+  ck_assert_ptr_nonnull(strstr(out, "Exit codes"));
+  ck_assert_int_eq(run(out, sizeof out, "casme2:%s,table=%s >/dev/full", root, good), 2);
+}
+END_TEST
+#endif
+
 int main(void) {
   Suite *suite = suite_create("lint");
   TCase *t = tcase_create("all");
@@ -287,5 +332,8 @@ int main(void) {
   tcase_add_test(t, two_releases);
   tcase_add_test(t, json);
   tcase_add_test(t, refused);
+#ifdef LINT
+  tcase_add_test(t, program);
+#endif
   return test_run(suite);
 }
