@@ -11,8 +11,8 @@ efme_status efme_lint_add(efme_lint *l, uint32_t severity, const char *code, con
   l->findings = items;
   if (status) return status;
   const struct efme_clip *c = clip == EFME_NO_CLIP ? NULL : &s->clips[clip];
-  char subject[400];
-  snprintf(subject, sizeof subject, c ? "%s/%s" : "", s->form->key.dataset, c ? c->subject : "");
+  char subject[400] = "";
+  if (c) snprintf(subject, sizeof subject, "%s/%s", s->form->key.dataset, c->subject);
   efme_finding f = EFME_FINDING_INIT;
   f.code = code, f.severity = severity, f.row = c && s->table ? c->row : 0;
   f.dataset = s->form->key.dataset, f.subject = text_of(l, subject), f.clip = text_of(l, c ? c->clip : "");
