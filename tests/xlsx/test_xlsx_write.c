@@ -160,7 +160,8 @@ START_TEST(program) {
   ck_assert_int_eq(run(""), 2);
   ck_assert_int_eq(run("a b c"), 2);
   ck_assert_int_eq(run("a b --sheet"), 2);
-  ck_assert_int_eq(run("--help"), 2);
+  ck_assert_int_eq(run("--no-such"), 2);
+  ck_assert_int_eq(run("--help"), 0);
 }
 END_TEST
 
