@@ -96,8 +96,8 @@ efme_status efme_image_encode_pixels(uint8_t **out, size_t *size, const struct e
                                      enum efme_image_kind kind, uint32_t quality);
 efme_status efme_png_encode(uint8_t **out, size_t *size, const struct efme_allocator *a, const struct efme_pixels *px);
 /* The file around a zlib stream of filtered rows (png.c). */
-efme_status efme_png_pack(uint8_t **out, size_t *out_size, const struct efme_allocator *a, const struct efme_pixels *px, const uint8_t *zlib,
-                          size_t size);
+efme_status efme_png_pack(uint8_t **out, size_t *out_size, const struct efme_allocator *a, const struct efme_pixels *px,
+                          const uint8_t *zlib, size_t size);
 efme_status efme_stb_deflate(uint8_t **out, size_t *size, const struct efme_allocator *a, uint8_t *data, size_t data_size);
 /* JPEG or BMP. */
 efme_status efme_stb_encode(uint8_t **out, size_t *size, const struct efme_allocator *a, const struct efme_pixels *px,
