@@ -38,7 +38,7 @@ install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md ${PR
 
 # Programs find the library relative to themselves.
 file(RELATIVE_PATH _lib_from_bin /p/${CMAKE_INSTALL_BINDIR} /p/${CMAKE_INSTALL_LIBDIR})
-foreach(_program efme-pretrain efme-loso efme-predict efme-release)
+foreach(_program efme-pretrain efme-loso efme-predict efme-release efme-prepare efme-lint)
   if(TARGET ${_program})
     set_target_properties(${_program} PROPERTIES INSTALL_RPATH "$ORIGIN/${_lib_from_bin}")
     install(TARGETS ${_program} DESTINATION ${CMAKE_INSTALL_BINDIR})

@@ -10,7 +10,8 @@
 
 static const char help[] =
     "Usage: efme-prepare --out FOLDER (--smic DIR --casme2 DIR --samm DIR | --data SPEC) [options]\n"
-    "Finds the face of every sample, turns it upright, cuts it out, and writes FOLDER/faces/*.png, manifest.csv (for --data manifest:...),\n"
+    "Finds the face of every sample, turns it upright, cuts it out, and writes FOLDER/faces/*.png, manifest.csv (for --data "
+    "manifest:...),\n"
     "decisions.json and faces.html, a page of all faces to look through. Called again it does only what changed or was not done.\n\n"
     "  --smic DIR, --casme2 DIR, --samm DIR   the unpacked archives SMIC-HS, CASME II and SAMM: all three make the 442 clips of the\n"
     "                       MEGC 2019 composite; one alone is taken whole, as far as its labels are negative, positive or surprise\n"
@@ -46,7 +47,21 @@ static uint32_t one_of(const char *option, const char *text, const char *const *
   usage_error(me, "%s cannot be '%s'", option, text);
 }
 
-enum { ROOT = 256, TABLE = ROOT + RELEASES, OUT = TABLE + RELEASES, TRUTH, APEX, MODE, SIZE, WHOLE, DETECTOR, MIN_FACE, SKIP, WORKERS, THREADS };
+enum {
+  ROOT = 256,
+  TABLE = ROOT + RELEASES,
+  OUT = TABLE + RELEASES,
+  TRUTH,
+  APEX,
+  MODE,
+  SIZE,
+  WHOLE,
+  DETECTOR,
+  MIN_FACE,
+  SKIP,
+  WORKERS,
+  THREADS
+};
 
 static void parse(struct choice *c, int argc, char **argv) {
   static const struct option options[] = {{"smic", 1, 0, ROOT + SMIC},
@@ -94,7 +109,8 @@ static void parse(struct choice *c, int argc, char **argv) {
   if (!c->data.spec == !roots) usage_error(me, "needs either --smic, --casme2, --samm or --data");
   if (roots == 2) usage_error(me, "the composite needs all of --smic, --casme2 and --samm");
   for (int i = 0; i < RELEASES; i++)
-    if (c->release[i].table && !c->release[i].root) usage_error(me, "--%s-table without --%s", i == SAMM ? "samm" : "casme2", i == SAMM ? "samm" : "casme2");
+    if (c->release[i].table && !c->release[i].root)
+      usage_error(me, "--%s-table without --%s", i == SAMM ? "samm" : "casme2", i == SAMM ? "samm" : "casme2");
 }
 
 /* Workbooks become CSV tables in the output folder: the library reads those only. 0 where that failed. */
@@ -147,8 +163,8 @@ static efme_status open_detectors(efme_face_detector *out[64], uint32_t *count, 
 static void report(const struct choice *c, const efme_dataset *data, const efme_prepared *n) {
   char *table = NULL;
   if (efme_dataset_describe(data, 0, &table) == EFME_OK) printf("%s\n", table), efme_string_free(table);
-  printf("%llu faces in %s: %llu made, %llu kept; %llu samples left out, %llu with a warning\n", (unsigned long long)(n->made + n->kept), c->out,
-         (unsigned long long)n->made, (unsigned long long)n->kept, (unsigned long long)n->left_out, (unsigned long long)n->warned);
+  printf("%llu faces in %s: %llu made, %llu kept; %llu samples left out, %llu with a warning\n", (unsigned long long)(n->made + n->kept),
+         c->out, (unsigned long long)n->made, (unsigned long long)n->kept, (unsigned long long)n->left_out, (unsigned long long)n->warned);
   printf("look through %s/faces.html; train and test with --data manifest:%s/manifest.csv\n", c->out, c->out);
 }
 

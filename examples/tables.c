@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #ifdef WITH_XLSX
-#include "xlsx.h"
+#include <xlsx.h> /* tools/xlsx */
 #endif
 
 static int ends_with(const char *name, const char *end) {

@@ -14,11 +14,13 @@ static efme_status check(struct efme_preparation *p, const efme_prepare_options 
   efme_prepare_options *o = &p->options;
   efme_status status = efme_options_load(o, sizeof *o, options, &defaults, "efme_prepare_options");
   if (status) return status;
-  if (o->whole > 1 || o->lenient > 1) return efme_fail(EFME_E_ARGUMENT, "efme_prepare_options.%s is neither 0 nor 1", o->whole > 1 ? "whole" : "lenient");
+  if (o->whole > 1 || o->lenient > 1)
+    return efme_fail(EFME_E_ARGUMENT, "efme_prepare_options.%s is neither 0 nor 1", o->whole > 1 ? "whole" : "lenient");
   if ((o->whole != 0) + (o->locate != NULL) + (o->detectors != NULL) != 1)
     return efme_fail(EFME_E_ARGUMENT, "efme_prepare_options: who finds the faces? One of detectors, locate and whole must be set");
   if (!o->detectors != !o->detector_count || o->detector_count > 64)
-    return efme_fail(EFME_E_ARGUMENT, "efme_prepare_options.detector_count is %u, and detectors is %sNULL", o->detector_count, o->detectors ? "not " : "");
+    return efme_fail(EFME_E_ARGUMENT, "efme_prepare_options.detector_count is %u, and detectors is %sNULL", o->detector_count,
+                     o->detectors ? "not " : "");
   for (uint32_t i = 0; i < o->detector_count; i++)
     if (!o->detectors[i]) return efme_fail(EFME_E_ARGUMENT, "efme_prepare_options.detectors[%u] is NULL", i);
   if (o->workers > 64 || (o->workers && o->detectors))
@@ -103,7 +105,8 @@ efme_status efme_prepare(const efme_dataset *dataset, const char *folder, const 
   struct efme_preparation p = {.dataset = dataset, .folder = folder, .allocator = efme_context_allocator(dataset->context)};
   efme_status status = check(&p, options);
   if (status == EFME_OK) status = settle(&p);
-  if (status == EFME_OK && !(p.decisions = efme_mem_calloc(p.allocator, dataset->count, sizeof *p.decisions, "decisions"))) status = EFME_E_NOMEM;
+  if (status == EFME_OK && !(p.decisions = efme_mem_calloc(p.allocator, dataset->count, sizeof *p.decisions, "decisions")))
+    status = EFME_E_NOMEM;
   if (status == EFME_OK) status = work(&p);
   if (status == EFME_OK && what) {
     efme_prepared n = count(&p);

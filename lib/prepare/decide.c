@@ -25,7 +25,8 @@ static efme_status detect(struct efme_decision *d, efme_face_detector *detector,
   return EFME_OK;
 }
 
-static efme_status find(const struct efme_preparation *p, uint64_t i, struct efme_decision *d, const efme_image *image, efme_face_detector *detector) {
+static efme_status find(const struct efme_preparation *p, uint64_t i, struct efme_decision *d, const efme_image *image,
+                        efme_face_detector *detector) {
   if (p->options.whole) return EFME_OK;
   if (!p->options.locate) return detect(d, detector, image);
   efme_sample sample = EFME_SAMPLE_INIT;
@@ -80,7 +81,8 @@ static efme_status warn(const struct efme_preparation *p, uint64_t i, struct efm
   const char *own = efme_item_field(p->dataset, i, "warning");
   if (own && *own) efme_text_add(&t, own);
   if (d->faces > 1) efme_text_printf(&t, "%s%u faces found, the largest taken", t.size ? "; " : "", d->faces);
-  if (d->outside > MOSTLY_THERE) efme_text_printf(&t, "%s%d %% of the face lie beyond the image", t.size ? "; " : "", (int)(d->outside * 100.0 + 0.5));
+  if (d->outside > MOSTLY_THERE)
+    efme_text_printf(&t, "%s%d %% of the face lie beyond the image", t.size ? "; " : "", (int)(d->outside * 100.0 + 0.5));
   if (t.size || t.failed) return efme_text_take(&t, &d->warning, NULL);
   efme_text_free(&t);
   return EFME_OK;
@@ -110,7 +112,8 @@ static efme_status look(const struct efme_preparation *p, uint64_t i, struct efm
 
 /* What is the sample's own fault, and not the machine's or the caller's. */
 static int of_the_sample(efme_status status) {
-  return status == EFME_E_NOT_FOUND || status == EFME_E_FORMAT || status == EFME_E_LIMIT || status == EFME_E_UNSUPPORTED || status == EFME_E_ARGUMENT;
+  return status == EFME_E_NOT_FOUND || status == EFME_E_FORMAT || status == EFME_E_LIMIT || status == EFME_E_UNSUPPORTED ||
+         status == EFME_E_ARGUMENT;
 }
 
 efme_status efme_prepare_decide(const struct efme_preparation *p, uint64_t i, struct efme_decision *out, efme_face_detector *detector) {

@@ -56,7 +56,9 @@ efme_status efme_decisions_write(const struct efme_preparation *p) {
 
 /* ---- reading ---- */
 
-static const char *word(const cJSON *object, const char *name) { return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name)); }
+static const char *word(const cJSON *object, const char *name) {
+  return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
+}
 static double number(const cJSON *object, const char *name) {
   const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
   return cJSON_IsNumber(item) ? item->valuedouble : 0.0;
@@ -137,7 +139,8 @@ static efme_status read_decision(struct efme_preparation *p, uint64_t i, const c
   d.faces = (uint32_t)number(item, "faces_found");
   d.point_count = floats(d.points, 10, item, "points") / 2;
   if (!p->options.whole && face && floats(d.box, 4, item, "box") != 4) return EFME_OK;
-  d.score = (float)number(item, "score"), d.angle = number(item, "angle"), d.scale = number(item, "scale"), d.outside = number(item, "outside");
+  d.score = (float)number(item, "score"), d.angle = number(item, "angle"), d.scale = number(item, "scale"),
+  d.outside = number(item, "outside");
   d.face = copy(p, face, &status), d.error = copy(p, error, &status), d.warning = copy(p, word(item, "warning"), &status);
   if (status) {
     efme_decision_clear(&d, p->allocator);
@@ -186,7 +189,8 @@ efme_status efme_decisions_read(struct efme_preparation *p) {
     if (status == EFME_OK && (status = efme_json_parse(&root, (const char *)data, size))) efme_fail_prefix(status, "%s", path);
     const char *format = word(root, "format"), *settings = word(root, "settings");
     if (status == EFME_OK && (!format || strcmp(format, EFME_DECISIONS_FORMAT) || !settings))
-      status = efme_fail(EFME_E_FORMAT, "%s: not the decisions of a preparation, %s: `format` is %s", path, EFME_DECISIONS_FORMAT, format ? format : "missing");
+      status = efme_fail(EFME_E_FORMAT, "%s: not the decisions of a preparation, %s: `format` is %s", path, EFME_DECISIONS_FORMAT,
+                         format ? format : "missing");
     if (status == EFME_OK && !strcmp(settings, p->settings)) status = match(p, cJSON_GetObjectItemCaseSensitive(root, "samples"));
   }
   cJSON_Delete(root);

@@ -15,8 +15,8 @@ struct efme_decision {
   uint32_t point_count;
   float box[4], points[10], score; /* score: of a detected face, else 0 */
   double angle, scale, outside;
-  char *face;           /* below the folder: "faces/NAME.png" */
-  uint64_t face_hash;   /* of the file's bytes */
+  char *face;         /* below the folder: "faces/NAME.png" */
+  uint64_t face_hash; /* of the file's bytes */
   char *warning, *error;
 };
 
@@ -26,19 +26,19 @@ struct efme_preparation {
   const char *folder;
   efme_prepare_options options;
   efme_align_options align;
-  char *settings; /* one line; decisions made with another are made anew */
+  char *settings;                  /* one line; decisions made with another are made anew */
   struct efme_decision *decisions; /* [dataset->count] */
 };
 
 void efme_decision_clear(struct efme_decision *d, const struct efme_allocator *a);
 
 /* ---- decide.c ---- */
-/* Looks at sample i with this detector (NULL: none is needed) and writes its face. A lenient call's failures end up in the decision. On failure
- * *out is empty. Several threads at once. */
+/* Looks at sample i with this detector (NULL: none is needed) and writes its face. A lenient call's failures end up in the decision. On
+ * failure *out is empty. Several threads at once. */
 efme_status efme_prepare_decide(const struct efme_preparation *p, uint64_t i, struct efme_decision *out, efme_face_detector *detector);
 
 /* ---- decisions.c ---- */
-efme_status efme_decisions_read(struct efme_preparation *p);  /* of an earlier call, as far as they still hold; no file: none */
+efme_status efme_decisions_read(struct efme_preparation *p); /* of an earlier call, as far as they still hold; no file: none */
 efme_status efme_decisions_write(const struct efme_preparation *p);
 
 /* ---- run.c ---- */

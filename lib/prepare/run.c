@@ -111,8 +111,8 @@ static efme_status run(struct crew *crew, struct hand *hands, uint32_t wanted) {
   if (status == EFME_OK) status = supervise(crew);
   for (uint32_t i = 0; i < hired; i++) pthread_join(hands[i].thread, NULL);
   if (status == EFME_E_CANCELLED)
-    return efme_fail(status, "the progress callback cancelled the preparation; %llu of %llu samples are done", (unsigned long long)crew->done,
-                     (unsigned long long)crew->p->dataset->count);
+    return efme_fail(status, "the progress callback cancelled the preparation; %llu of %llu samples are done",
+                     (unsigned long long)crew->done, (unsigned long long)crew->p->dataset->count);
   if (status == EFME_OK) status = crew->status;
   if (status && *crew->error) efme_error_restore(crew->error);
   return status;

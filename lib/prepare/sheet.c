@@ -61,11 +61,12 @@ efme_status efme_prepare_sheet(const struct efme_preparation *p) {
     left_out += p->decisions[i].error != NULL, warned += p->decisions[i].warning != NULL;
     without += !*efme_item_record(set, i)->subject;
   }
-  efme_text_add(&t, "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Prepared faces</title>\n<style>\n"
-                    "body { font: 12px sans-serif; margin: 1em } h2 { font-size: 13px; margin: 1em 0 .2em }\n"
-                    "div { display: flex; flex-wrap: wrap; gap: 4px } figure { margin: 0; padding: 2px; width: 100px; border: 2px solid #ddd }\n"
-                    "img { width: 100px } .warning { border-color: #e90 } .error { border-color: #c00 } figcaption { overflow-wrap: anywhere }\n"
-                    "</style>\n<p>");
+  efme_text_add(
+      &t, "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Prepared faces</title>\n<style>\n"
+          "body { font: 12px sans-serif; margin: 1em } h2 { font-size: 13px; margin: 1em 0 .2em }\n"
+          "div { display: flex; flex-wrap: wrap; gap: 4px } figure { margin: 0; padding: 2px; width: 100px; border: 2px solid #ddd }\n"
+          "img { width: 100px } .warning { border-color: #e90 } .error { border-color: #c00 } figcaption { overflow-wrap: anywhere }\n"
+          "</style>\n<p>");
   efme_text_printf(&t, "%llu samples, %llu left out, %llu with a warning. ", (unsigned long long)set->count, (unsigned long long)left_out,
                    (unsigned long long)warned);
   escaped(&t, p->settings);

@@ -362,6 +362,21 @@ START_TEST(faces) {
 }
 END_TEST
 
+/* ---- prepare.h ---- */
+
+START_TEST(preparation) {
+  efme_prepare_options o = EFME_PREPARE_OPTIONS_INIT;
+  o.whole = 1;
+  WITHOUT(dataset, efme_prepare, NULL, in_folder("prepared"), &o, &out.prepared);
+  WITHOUT(folder, efme_prepare, data, NULL, &o, &out.prepared);
+  REFUSED(ARGUMENT, "who finds the faces", efme_prepare, data, in_folder("prepared"), NULL, &out.prepared);
+  note("efme_prepare", "options");
+  ALLOWED(what, efme_prepare, efme_prepare(data, in_folder("prepared"), &o, NULL) == EFME_OK);
+  o.lenient = 2;
+  REFUSED(ARGUMENT, "lenient", efme_prepare, data, in_folder("prepared"), &o, &out.prepared);
+}
+END_TEST
+
 /* ---- nothing was forgotten ---- */
 
 START_TEST(every_function_and_pointer) {
@@ -387,6 +402,7 @@ int main(void) {
   tcase_add_test(t, contexts);
   tcase_add_test(t, images);
   tcase_add_test(t, alignment);
+  tcase_add_test(t, preparation);
   tcase_add_test(t, faces);
   add_model_tests(t);
   add_data_tests(t);

@@ -27,6 +27,7 @@ extern struct outs {
   efme_device_info device;
   efme_image_info image_info;
   efme_alignment alignment;
+  efme_prepared prepared;
   efme_sample sample;
   efme_model_info model_info;
   efme_layer_info layer;

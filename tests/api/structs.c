@@ -90,6 +90,13 @@ static efme_status use_save(const void *o) {
   return efme_image_save(image, path, o);
 }
 
+static efme_status prepare_whole(const efme_prepare_options *o, efme_prepared *what) {
+  char path[160];
+  snprintf(path, sizeof path, "%s/prepared", folder);
+  return efme_prepare(data, path, o, what);
+}
+static efme_status use_prepare(const void *o) { return prepare_whole(o, NULL); }
+
 static efme_status open_data(const efme_dataset_options *o) {
   char path[160];
   efme_dataset *made = NULL;
@@ -245,6 +252,7 @@ static const efme_label_rule rules[] = {{"*", "negative"}};
 static const efme_context_options good_context = EFME_CONTEXT_OPTIONS_INIT;
 static const efme_image_options good_image = EFME_IMAGE_OPTIONS_INIT;
 static const efme_align_options good_align = EFME_ALIGN_OPTIONS_INIT;
+static efme_prepare_options good_prepare = EFME_PREPARE_OPTIONS_INIT;
 static const efme_image_save_options good_save = EFME_IMAGE_SAVE_OPTIONS_INIT;
 static const efme_dataset_options good_dataset = EFME_DATASET_OPTIONS_INIT;
 static const efme_synthetic_options good_synthetic = EFME_SYNTHETIC_OPTIONS_INIT;
@@ -277,6 +285,7 @@ static const struct options_case {
     CASE(efme_image_options, good_image, use_image, NULL),
     CASE(efme_image_options, good_image, use_image_of_dataset, NULL),
     CASE(efme_align_options, good_align, use_align, NULL),
+    CASE(efme_prepare_options, good_prepare, use_prepare, "whole"),
     CASE(efme_image_save_options, good_save, use_save, NULL),
     CASE(efme_dataset_options, good_dataset, use_dataset, NULL),
     CASE(efme_synthetic_options, good_synthetic, use_synthetic, NULL),
@@ -304,6 +313,7 @@ static const struct options_case {
 
 static efme_status fill_device(void *out) { return efme_device_get(out, 0); }
 static efme_status fill_image(void *out) { return efme_image_get_info(image, out); }
+static efme_status fill_prepared(void *what) { return prepare_whole(&good_prepare, what); }
 static efme_status fill_alignment(void *what) {
   efme_image *made = NULL;
   efme_status status = efme_face_align(&made, image, face_box, NULL, 0, NULL, what);
@@ -335,6 +345,7 @@ static const struct filled_case {
     {"efme_device_info", sizeof(efme_device_info), fill_device},
     {"efme_image_info", sizeof(efme_image_info), fill_image},
     {"efme_alignment", sizeof(efme_alignment), fill_alignment},
+    {"efme_prepared", sizeof(efme_prepared), fill_prepared},
     {"efme_face", sizeof(efme_face), fill_face},
     {"efme_sample", sizeof(efme_sample), fill_sample},
     {"efme_finding", sizeof(efme_finding), fill_finding},
@@ -403,6 +414,7 @@ static void setup(void) {
   fo.min_face_size = 20;
   OK(efme_face_detector_create_memory(&detector, context, weights, size, &fo));
   OK(efme_face_detector_run(detector, image, &faces));
+  good_prepare.whole = 1;
   good_model.cut = 1, good_model.height = good_model.width = 32, good_model.class_names = classes, good_model.class_count = 3;
   OK(efme_model_create(&model, context, &good_model));
   OK(efme_optimizer_create(&optimizer, context, NULL));

@@ -9,7 +9,8 @@ static char smic[512], casme2[512], samm[512];
 static void setup(void) {
   context = test_context(2);
   folder = test_folder();
-  snprintf(smic, sizeof smic, "%s/SMIC", folder), snprintf(casme2, sizeof casme2, "%s/CASME2", folder), snprintf(samm, sizeof samm, "%s/SAMM", folder);
+  snprintf(smic, sizeof smic, "%s/SMIC", folder), snprintf(casme2, sizeof casme2, "%s/CASME2", folder),
+      snprintf(samm, sizeof samm, "%s/SAMM", folder);
   OK(efme_synthetic_release_write(context, folder, NULL));
 }
 

@@ -315,7 +315,7 @@ START_TEST(program) {
   RUN(2, "'%s' --fast");
   RUN(2, "'%s' other");
   ck_assert_int_eq(run(out, sizeof out, ""), 2);
-  ck_assert_ptr_nonnull(strstr(out, "usage: efme-xlsx2csv"));
+  ck_assert_ptr_nonnull(strstr(out, "efme-xlsx2csv: needs a workbook; see --help"));
   RUN(1, "'%s' >/dev/full");
 }
 END_TEST

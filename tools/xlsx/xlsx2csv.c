@@ -6,8 +6,15 @@
 
 #include "xlsx.h"
 
+static const char help[] =
+    "Usage: efme-xlsx2csv FILE.xlsx [--sheet NAME|NUMBER] [--list] > out.csv\n"
+    "Prints a sheet of a workbook (the first one) as CSV: text as UTF-8, numbers as the file writes them.\n\n"
+    "  --sheet NAME   another sheet, by name or by number from 1 on\n"
+    "  --list         the names of the sheets instead\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage.\n";
+
 static int usage(const char *why) {
-  fprintf(stderr, "%s%susage: efme-xlsx2csv FILE.xlsx [--sheet NAME|NUMBER] [--list] > out.csv\n", why, *why ? "\n" : "");
+  fprintf(stderr, "efme-xlsx2csv: %s; see --help\n", why);
   return 2;
 }
 
@@ -50,13 +57,15 @@ int main(int argc, char **argv) {
   int list = 0;
   for (int i = 1; i < argc; i++) {
     if (!strcmp(argv[i], "--sheet")) {
-      if (++i == argc) return usage("--sheet: a name is missing");
+      if (++i == argc) return usage("--sheet needs a name");
       name = argv[i];
     } else if (!strcmp(argv[i], "--list")) list = 1;
-    else if (argv[i][0] == '-' || file) return usage(argv[i]);
+    else if (!strcmp(argv[i], "--help")) return fputs(help, stdout) < 0 || fflush(stdout);
+    else if (argv[i][0] == '-') return usage("there is no such option");
+    else if (file) return usage("needs one workbook");
     else file = argv[i];
   }
-  if (!file) return usage("");
+  if (!file) return usage("needs a workbook");
   char error[512] = "";
   struct xlsx *b;
   size_t sheet = 0;
