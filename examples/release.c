@@ -50,10 +50,10 @@ static efme_status accept_face(const efme_image *image, void *user) {
 }
 
 static const char *parse(efme_synthetic_release_options *o, struct judge *judge, uint32_t *threads, int argc, char **argv) {
-  static const struct option options[] = {{"seed", 1, 0, 's'},    {"frame", 1, 0, 'f'},    {"frames", 1, 0, 'n'},
-                                          {"quality", 1, 0, 'q'}, {"subjects", 1, 0, 'p'}, {"clips", 1, 0, 'c'},
-                                          {"threads", 1, 0, 't'}, {"detect", 0, 0, 'd'},   {"detector", 1, 0, 'D'},
-                                          {"help", 0, 0, 'h'},    {0, 0, 0, 0}};
+  static const struct option options[] = {
+      {"seed", 1, 0, 's'},  {"frame", 1, 0, 'f'},   {"frames", 1, 0, 'n'}, {"quality", 1, 0, 'q'},  {"subjects", 1, 0, 'p'},
+      {"clips", 1, 0, 'c'}, {"threads", 1, 0, 't'}, {"detect", 0, 0, 'd'}, {"detector", 1, 0, 'D'}, {"help", 0, 0, 'h'},
+      {0, 0, 0, 0}};
   for (int k; (k = getopt_long(argc, argv, "h", options, NULL)) != -1;) switch (k) {
     case 's':
       o->seed = option_whole(me, "--seed", optarg, 0, UINT64_MAX);

@@ -76,7 +76,11 @@ static void teardown(void) {
 static const struct program {
   const char *path, *name;
   int codes; /* exit codes 0 .. codes - 1 are documented */
-} programs[] = {{PRETRAIN, "efme-pretrain", 4}, {LOSO, "efme-loso", 5}, {PREDICT, "efme-predict", 4}, {RELEASE, "efme-release", 4}};
+} programs[] = {{PRETRAIN, "efme-pretrain", 4},
+                {LOSO, "efme-loso", 5},
+                {PREDICT, "efme-predict", 4},
+                {RELEASE, "efme-release", 4},
+                {PREPARE, "efme-prepare", 4}};
 
 START_TEST(help) {
   const struct program *p = &programs[_i];
@@ -142,6 +146,14 @@ static const struct {
     {RELEASE, {"x", "--subjects", "29"}, "--subjects takes"},
     {RELEASE, {"x", "--clips", "0"}, "--clips takes"},
     {RELEASE, {"x", "--seed", "-1"}, "--seed takes"},
+    {RELEASE, {"x", "--detector", "y"}, "--detector goes with --detect"},
+    {PREPARE, {NULL}, "needs --out"},
+    {PREPARE, {"--out", "x"}, "needs either --smic, --casme2, --samm or --data"},
+    {PREPARE, {"--out", "x", "--data", "synthetic", "--samm", "y"}, "needs either"},
+    {PREPARE, {"--out", "x", "--smic", "y", "--samm", "z"}, "the composite needs all of"},
+    {PREPARE, {"--out", "x", "--smic", "y", "--samm-table", "z"}, "--samm-table without --samm"},
+    {PREPARE, {"--out", "x", "--smic", "y", "--mode", "upright"}, "--mode cannot be 'upright'"},
+    {PREPARE, {"--out", "x", "--smic", "y", "--size", "8"}, "--size takes"},
 };
 
 START_TEST(usage) {
@@ -252,6 +264,56 @@ START_TEST(release) {
   ENDS(r, 3);
   HAS(r.output, "interrupted");
   ck_assert(!exists(in("stopped/truth.csv")));
+}
+END_TEST
+
+START_TEST(prepare) {
+  const char *const few[] = {in("archives"), "--subjects", "2", "--clips", "2", "--frame", "64,48", "--frames", "4,6", NULL};
+  struct run r = run_program(RELEASE, few, 0, NULL);
+  ENDS(r, 0);
+  const char *const first[] = {"--casme2", in("archives/CASME2"), "--out", in("faces"), "--whole", "--size", "32", NULL};
+  r = run_program(PREPARE, first, 0, NULL);
+  ENDS(r, 0);
+  HAS(r.output, "4 faces in ");
+  HAS(r.output, ": 4 made, 0 kept; 0 samples left out");
+  LACKS(r.output, "\r");
+  ck_assert(exists(in("faces/manifest.csv")) && exists(in("faces/decisions.json")) && exists(in("faces/faces.html")));
+  r = run_program(PREPARE, first, 0, NULL);
+  ENDS(r, 0);
+  HAS(r.output, ": 0 made, 4 kept");
+  /* that the composite is not whole is an error, and which command it lacks without a detector */
+  const char *const composite[] = {
+      "--smic", in("archives/SMIC"), "--casme2", in("archives/CASME2"), "--samm", in("archives/SAMM"), "--out", in("all"), "--whole", NULL};
+  r = run_program(PREPARE, composite, 0, NULL);
+  ENDS(r, 1);
+  HAS(r.errors, "EFME_E_MISMATCH");
+  const char *const lost[] = {"--casme2", in("archives/CASME2"), "--out", in("lost"), "--detector", in("absent.safetensors"), NULL};
+  r = run_program(PREPARE, lost, 0, NULL);
+  ENDS(r, 1);
+  HAS(r.errors, "face detector: ");
+  HAS(r.errors, "absent.safetensors");
+  ck_assert(!exists(in("lost")));
+#ifdef CSV2XLSX
+  /* the table as a workbook, as it is released */
+  const char *const book[] = {in("archives/CASME2/CASME2-coding-20140508.csv"), in("archives/CASME2/CASME2-coding-20140508.xlsx"), NULL};
+  r = run_program(CSV2XLSX, book, 0, NULL);
+  ENDS(r, 0);
+  ck_assert_int_eq(unlink(in("archives/CASME2/CASME2-coding-20140508.csv")), 0);
+  const char *const again[] = {"--casme2", in("archives/CASME2"), "--out", in("books"), "--whole", "--size", "32", NULL};
+  r = run_program(PREPARE, again, 0, NULL);
+  ENDS(r, 0);
+  HAS(r.output, "/books/tables/CASME2-coding-20140508.csv: made of ");
+  HAS(r.output, ": 4 made, 0 kept");
+  put("archives/CASME2/other.xlsx", "no workbook", 11);
+  r = run_program(PREPARE, again, 0, NULL);
+  ENDS(r, 1);
+  HAS(r.errors, "several workbooks");
+  const char *const named[] = {
+      "--casme2", in("archives/CASME2"), "--out", in("books"), "--whole", "--casme2-table", in("archives/CASME2/other.xlsx"), NULL};
+  r = run_program(PREPARE, named, 0, NULL);
+  ENDS(r, 1);
+  HAS(r.errors, "other.xlsx");
+#endif
 }
 END_TEST
 
@@ -419,6 +481,7 @@ int main(void) {
   tcase_add_test(t, pretrain_for_scripts);
   tcase_add_test(t, pretrain_on_a_terminal);
   tcase_add_test(t, release);
+  tcase_add_test(t, prepare);
   tcase_add_test(t, loso_then_predict);
   tcase_add_test(t, predict_images);
   tcase_add_test(t, pretrain_interrupted);
