@@ -96,7 +96,7 @@ static efme_status same_file(int *same, const struct efme_preparation *p, const 
   status = efme_file_read(&data, &size, p->allocator, path, EFME_IMAGE_MAX_FILE);
   if (status == EFME_OK) *same = efme_hash64(data, size, 0) == hash;
   efme_mem_free(p->allocator, data);
-  return status == EFME_E_NOMEM ? status : EFME_OK; /* what cannot be read is looked at again, and says so then */
+  return status == EFME_E_LIMIT ? EFME_OK : status;
 }
 
 static efme_status same_source(int *same, const struct efme_preparation *p, uint64_t i, uint64_t hash) {
@@ -109,7 +109,7 @@ static efme_status same_source(int *same, const struct efme_preparation *p, uint
   if (status == EFME_OK) status = efme_dataset_sample(p->dataset, i, &sample);
   if (status == EFME_OK) *same = (sample.file_hash ? sample.file_hash : sample.pixel_hash) == hash;
   efme_image_release(image);
-  return status == EFME_E_NOMEM ? status : EFME_OK;
+  return p->options.lenient && status != EFME_E_NOMEM && status != EFME_E_IO ? EFME_OK : status; /* the look at it will say so */
 }
 
 static efme_status same_face(int *same, const struct efme_preparation *p, const char *face, uint64_t hash) {

@@ -8,8 +8,8 @@ efme_context *faults_context;
 
 /* ---- the loop ---- */
 
-static const struct scene *const scenes[] = {&scene_context, &scene_images,  &scene_face,  &scene_weights,
-                                              &scene_data,    &scene_release, &scene_train, &scene_eval};
+static const struct scene *const scenes[] = {&scene_context, &scene_images,  &scene_face,  &scene_weights, &scene_data,
+                                             &scene_release, &scene_prepare, &scene_train, &scene_eval};
 static const char untold[] = "(no text was set)";
 
 static void make(const struct scenario *s) {

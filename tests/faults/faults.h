@@ -43,7 +43,7 @@ struct scene {
   const struct scenario *scenarios;
   size_t count;
 };
-extern const struct scene scene_context, scene_images, scene_face, scene_weights, scene_data, scene_release, scene_train, scene_eval;
+extern const struct scene scene_context, scene_images, scene_face, scene_weights, scene_data, scene_release, scene_prepare, scene_train, scene_eval;
 
 /* ---- what can fail ---- */
 struct injector {
