@@ -44,23 +44,6 @@ static int find_workbook(char *path, size_t size, const char *program, const cha
 }
 
 #ifdef WITH_XLSX
-static int write_row(uint32_t row, const char *const *cells, size_t count, void *user) {
-  FILE *csv = user;
-  (void)row;
-  for (size_t i = 0; i < count; i++) {
-    int quoted = strpbrk(cells[i], ",\"\r\n") != NULL;
-    if (i) putc(',', csv);
-    if (quoted) putc('"', csv);
-    for (const char *s = cells[i]; *s; s++) {
-      if (*s == '"') putc('"', csv);
-      putc(*s, csv);
-    }
-    if (quoted) putc('"', csv);
-  }
-  putc('\n', csv);
-  return ferror(csv);
-}
-
 /* The sheet of that release's clips, where a workbook has several. */
 static size_t sheet_of(const struct xlsx *book) {
   static const char *const known[] = {"MICRO_ONLY", "HS", "Sheet1"};
@@ -79,7 +62,7 @@ static int convert(const char *program, const char *workbook, const char *path) 
     xlsx_close(book);
     return failed(program, path, strerror(errno));
   }
-  enum xlsx_status status = xlsx_rows(book, sheet_of(book), write_row, csv, error);
+  enum xlsx_status status = xlsx_rows(book, sheet_of(book), xlsx_put_csv, csv, error);
   xlsx_close(book);
   int written = !ferror(csv);
   written = fclose(csv) == 0 && written;

@@ -55,16 +55,6 @@ static efme_status settle(struct efme_preparation *p) {
   return efme_text_take(&t, &p->settings, NULL);
 }
 
-efme_status efme_prepare_put(const struct efme_preparation *p, const char *name, struct efme_text *text) {
-  char *data = NULL, *path = NULL;
-  size_t size = 0;
-  efme_status status = efme_text_take(text, &data, &size);
-  if (status == EFME_OK && !(path = efme_path_join(p->allocator, p->folder, name))) status = EFME_E_NOMEM;
-  if (status == EFME_OK) status = efme_file_write(p->allocator, path, data, size);
-  efme_mem_free(p->allocator, path), efme_mem_free(p->allocator, data);
-  return status;
-}
-
 static efme_status make_folders(const struct efme_preparation *p) {
   char *faces = efme_path_join(p->allocator, p->folder, "faces");
   if (!faces) return EFME_E_NOMEM;

@@ -168,14 +168,7 @@ static const char *string_of(const cJSON *object, const char *name) {
 
 static int hex_of(const cJSON *object, const char *name, uint64_t *out) {
   const char *s = string_of(object, name);
-  if (!s || strlen(s) != 16) return 0;
-  *out = 0;
-  for (int i = 0; i < 16; i++) {
-    int d = s[i] >= '0' && s[i] <= '9' ? s[i] - '0' : s[i] >= 'a' && s[i] <= 'f' ? s[i] - 'a' + 10 : -1;
-    if (d < 0) return 0;
-    *out = *out << 4 | (uint64_t)d;
-  }
-  return 1;
+  return s && strlen(s) == 16 && efme_parse_hex64(s, out);
 }
 
 static int u32_of(const cJSON *object, const char *name, uint32_t *out) {

@@ -34,16 +34,6 @@ static efme_status add_tried(efme_evaluator *e, uint64_t hash) {
   return status;
 }
 
-static int parse_hex(const char *s, uint64_t *out) {
-  *out = 0;
-  for (int i = 0; i < 16; i++) {
-    int d = s[i] >= '0' && s[i] <= '9' ? s[i] - '0' : s[i] >= 'a' && s[i] <= 'f' ? s[i] - 'a' + 10 : -1;
-    if (d < 0) return 0;
-    *out = *out << 4 | (uint64_t)d;
-  }
-  return 1;
-}
-
 static efme_status write_tried(efme_evaluator *e, uint64_t hash, const char *what) {
   char line[256];
   if (!e->folder || is_tried(e, hash)) return add_tried(e, hash);
@@ -78,7 +68,7 @@ static efme_status read_tried(efme_evaluator *e, const char *folder, int own) {
     char *next = line + n + (line[n] == '\n');
     uint64_t hash;
     line[n] = '\0';
-    if (n >= 16 && parse_hex(line, &hash)) status = own ? add_tried(e, hash) : write_tried(e, hash, n > 17 ? line + 17 : "");
+    if (n >= 16 && efme_parse_hex64(line, &hash)) status = own ? add_tried(e, hash) : write_tried(e, hash, n > 17 ? line + 17 : "");
     line = next;
   }
   efme_mem_free(e->allocator, data);

@@ -204,24 +204,15 @@ void efme_provenance_write(const struct efme_provenance *p, struct efme_text *te
   efme_text_add(text, "\n");
 }
 
-static int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
-}
-
 static efme_status parse_hashes(struct efme_provenance *p, const char *s, size_t n) {
   if (n % 16) return efme_fail(EFME_E_FORMAT, "provenance: content hashes of %zu digits, not a multiple of 16", n);
   if (p->content_count) return efme_fail(EFME_E_FORMAT, "provenance: a second line of content hashes");
   efme_status status = efme_mem_grow(&p->allocator, (void **)&p->contents, &p->content_capacity, n / 16, sizeof *p->contents, "provenance");
   if (status) return status;
   for (size_t i = 0; i < n / 16; i++) {
-    uint64_t hash = 0;
-    for (int k = 0; k < 16; k++) {
-      int digit = hex_digit(s[16 * i + (size_t)k]);
-      if (digit < 0) return efme_fail(EFME_E_FORMAT, "provenance: content hash %zu has a character that is no hex digit", i);
-      hash = hash << 4 | (uint64_t)digit;
-    }
+    uint64_t hash;
+    if (!efme_parse_hex64(s + 16 * i, &hash))
+      return efme_fail(EFME_E_FORMAT, "provenance: content hash %zu has a character that is no hex digit", i);
     if (hash == 0 || (i && hash <= p->contents[i - 1])) return efme_fail(EFME_E_FORMAT, "provenance: content hash %zu is out of order", i);
     p->contents[i] = hash;
     p->content_count = i + 1;

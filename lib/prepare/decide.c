@@ -25,13 +25,11 @@ static efme_status detect(struct efme_decision *d, efme_face_detector *detector,
   return EFME_OK;
 }
 
-static efme_status find(const struct efme_preparation *p, uint64_t i, struct efme_decision *d, const efme_image *image,
+static efme_status find(const struct efme_preparation *p, const efme_sample *sample, struct efme_decision *d, const efme_image *image,
                         efme_face_detector *detector) {
   if (p->options.whole) return EFME_OK;
   if (!p->options.locate) return detect(d, detector, image);
-  efme_sample sample = EFME_SAMPLE_INIT;
-  efme_status status = efme_dataset_sample(p->dataset, i, &sample);
-  if (status == EFME_OK) status = p->options.locate(&sample, image, d->box, d->points, &d->point_count, p->options.locate_user);
+  efme_status status = p->options.locate(sample, image, d->box, d->points, &d->point_count, p->options.locate_user);
   if (status == EFME_OK) d->faces = 1;
   else if (status == EFME_E_NOT_FOUND) efme_fail(status, "no face in the image of %u x %u", image->px.width, image->px.height);
   return status;
@@ -98,7 +96,7 @@ static efme_status look(const struct efme_preparation *p, uint64_t i, struct efm
   efme_sample sample = EFME_SAMPLE_INIT;
   status = efme_dataset_sample(p->dataset, i, &sample);
   d->source_hash = sample.file_hash ? sample.file_hash : sample.pixel_hash;
-  if (status == EFME_OK) status = find(p, i, d, image, detector);
+  if (status == EFME_OK) status = find(p, &sample, d, image, detector);
   if (status == EFME_OK) status = cut(&face, p, d, image);
   if (status) {
     char name[256];

@@ -12,6 +12,16 @@
 
 /* ---- writing ---- */
 
+efme_status efme_prepare_put(const struct efme_preparation *p, const char *name, struct efme_text *text) {
+  char *data = NULL, *path = NULL;
+  size_t size = 0;
+  efme_status status = efme_text_take(text, &data, &size);
+  if (status == EFME_OK && !(path = efme_path_join(p->allocator, p->folder, name))) status = EFME_E_NOMEM;
+  if (status == EFME_OK) status = efme_file_write(p->allocator, path, data, size);
+  efme_mem_free(p->allocator, path), efme_mem_free(p->allocator, data);
+  return status;
+}
+
 static void write_decision(struct efme_json *j, const struct efme_preparation *p, uint64_t i) {
   const struct efme_decision *d = &p->decisions[i];
   const struct efme_record *record = efme_item_record(p->dataset, i);
@@ -67,12 +77,7 @@ static double number(const cJSON *object, const char *name) {
 static uint64_t hex(const cJSON *object, const char *name) {
   const char *text = word(object, name);
   uint64_t value = 0;
-  for (; text && *text; text++) {
-    int digit = *text >= '0' && *text <= '9' ? *text - '0' : *text >= 'a' && *text <= 'f' ? *text - 'a' + 10 : -1;
-    if (digit < 0) return 0;
-    value = value << 4 | (uint64_t)digit;
-  }
-  return value;
+  return text && efme_parse_hex64(text, &value) ? value : 0;
 }
 
 static uint32_t floats(float *out, uint32_t most, const cJSON *object, const char *name) {

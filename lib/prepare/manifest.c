@@ -15,8 +15,7 @@ efme_status efme_prepare_manifest(const struct efme_preparation *p) {
     const struct efme_decision *d = &p->decisions[i];
     const struct efme_record *r = efme_item_record(set, i);
     if (!d->face) continue;
-    const char *before[] = {d->face, set->labels[i] >= 0 ? set->class_names[set->labels[i]] : r->native, r->subject, r->dataset, r->clip,
-                            r->split};
+    const char *before[] = {d->face, efme_prepare_label(p, i), r->subject, r->dataset, r->clip, r->split};
     for (size_t k = 0; k < EFME_COUNT(before); k++) efme_text_csv(&t, before[k]), efme_text_add(&t, ",");
     frame(&t, r->onset), frame(&t, r->apex), frame(&t, r->offset);
     efme_text_csv(&t, r->native), efme_text_add(&t, ",");

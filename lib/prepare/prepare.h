@@ -40,15 +40,19 @@ efme_status efme_prepare_decide(const struct efme_preparation *p, uint64_t i, st
 /* ---- decisions.c ---- */
 efme_status efme_decisions_read(struct efme_preparation *p); /* of an earlier call, as far as they still hold; no file: none */
 efme_status efme_decisions_write(const struct efme_preparation *p);
+/* Takes the text and writes it to name in the folder. */
+efme_status efme_prepare_put(const struct efme_preparation *p, const char *name, struct efme_text *text);
 
 /* ---- run.c ---- */
 efme_status efme_prepare_run(struct efme_preparation *p);
 
 /* ---- manifest.c, sheet.c ---- */
+/* The name of sample i's class, its native label where it has none. */
+static inline const char *efme_prepare_label(const struct efme_preparation *p, uint64_t i) {
+  int32_t label = p->dataset->labels[i];
+  return label >= 0 ? p->dataset->class_names[label] : efme_item_record(p->dataset, i)->native;
+}
 efme_status efme_prepare_manifest(const struct efme_preparation *p);
 efme_status efme_prepare_sheet(const struct efme_preparation *p);
-
-/* Takes the text and writes it to name in the folder. */
-efme_status efme_prepare_put(const struct efme_preparation *p, const char *name, struct efme_text *text);
 
 #endif

@@ -25,7 +25,6 @@ static void escaped(struct efme_text *t, const char *s) {
 static void figure(struct efme_text *t, const struct efme_preparation *p, uint64_t i) {
   const struct efme_decision *d = &p->decisions[i];
   const struct efme_record *r = efme_item_record(p->dataset, i);
-  const char *label = p->dataset->labels[i] >= 0 ? p->dataset->class_names[p->dataset->labels[i]] : r->native;
   const char *note = d->error ? d->error : d->warning;
   efme_text_printf(t, "<figure%s>", d->error ? " class=\"error\"" : note ? " class=\"warning\"" : "");
   if (d->face) {
@@ -36,7 +35,7 @@ static void figure(struct efme_text *t, const struct efme_preparation *p, uint64
   efme_text_add(t, "<figcaption>");
   escaped(t, r->clip);
   efme_text_add(t, "<br>");
-  escaped(t, label);
+  escaped(t, efme_prepare_label(p, i));
   if (r->apex >= 0) efme_text_printf(t, ", frame %d", (int)r->apex);
   if (note) efme_text_add(t, "<br><b>"), escaped(t, note), efme_text_add(t, "</b>");
   efme_text_add(t, "</figcaption></figure>\n");

@@ -11,16 +11,12 @@ static const struct part {
 
 /* ---- which clips ---- */
 
-static int is_relabelled(const struct efme_clip *c) {
-  return !strcmp(c->subject, "sub24") && (!strcmp(c->clip, "EP07_01") || !strcmp(c->clip, "EP07_04f") || !strcmp(c->clip, "EP10_03"));
-}
-
 static int by_rules(const struct efme_scan *s, const struct efme_clip *c, void *user) {
   (void)user;
   if (!strcmp(s->form->name, "samm")) return !efme_word_of("other|others", c->label);
   if (strcmp(s->form->name, "casme2") != 0) return 1;
   if (!efme_word_of("disgust|repression|happiness|surprise", c->label) || c->apex < 0 || c->apex <= c->onset) return 0;
-  return !(s->later_coding && is_relabelled(c));
+  return !(s->later_coding && efme_clip_relabelled(c));
 }
 
 static int is_key(const char *key, const char *dataset, const char *subject, const char *clip) {

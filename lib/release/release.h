@@ -103,6 +103,8 @@ efme_status efme_scan_catch(struct efme_scan *scan, efme_status status, const ch
 
 /* ---- table.c ---- */
 efme_status efme_scan_table(struct efme_scan *scan);
+/* One of the three clips of CASME II that its coding of 2019 calls surprise, that of 2014 sadness. */
+int efme_clip_relabelled(const struct efme_clip *clip);
 efme_status efme_scan_add(struct efme_scan *scan, const struct efme_clip *clip);
 const char *efme_scan_intern(struct efme_scan *scan, const char *text);
 /* Canonical spellings; NULL: no memory. A subject that is no number of the form stays as it is. */

@@ -295,15 +295,16 @@ static efme_status read_rows(struct table *t) {
   return status;
 }
 
-/* The coding of 2019 calls these surprise, the one of 2014 sadness. */
+int efme_clip_relabelled(const struct efme_clip *c) {
+  return !strcmp(c->subject, "sub24") && (!strcmp(c->clip, "EP07_01") || !strcmp(c->clip, "EP07_04f") || !strcmp(c->clip, "EP10_03"));
+}
+
 static efme_status check_coding(struct efme_scan *s) {
-  static const char *const relabelled[] = {"EP07_01", "EP07_04f", "EP10_03"};
   unsigned surprise = 0, sadness = 0;
   if (strcmp(s->form->name, "casme2") != 0) return EFME_OK;
   for (size_t i = 0; i < s->count; i++)
-    for (size_t k = 0; k < EFME_COUNT(relabelled); k++)
-      if (!strcmp(s->clips[i].subject, "sub24") && !strcmp(s->clips[i].clip, relabelled[k]))
-        surprise += efme_equal_words(s->clips[i].label, "surprise"), sadness += efme_equal_words(s->clips[i].label, "sadness");
+    if (efme_clip_relabelled(&s->clips[i]))
+      surprise += efme_equal_words(s->clips[i].label, "surprise"), sadness += efme_equal_words(s->clips[i].label, "sadness");
   s->later_coding = surprise != 0;
   if (!surprise || !sadness) return EFME_OK;
   return efme_fail(

@@ -33,6 +33,17 @@ int efme_parse_i64(const char *s, size_t n, int64_t *out) {
   return 1;
 }
 
+int efme_parse_hex64(const char *s, uint64_t *out) {
+  uint64_t v = 0;
+  for (int i = 0; i < 16; i++) {
+    int d = is_digit(s[i]) ? s[i] - '0' : s[i] >= 'a' && s[i] <= 'f' ? s[i] - 'a' + 10 : -1;
+    if (d < 0) return 0;
+    v = v << 4 | (uint64_t)d;
+  }
+  *out = v;
+  return 1;
+}
+
 /* More significant digits than any tie between doubles has; what follows only matters by being non-zero. */
 #define EFME_DIGITS 780
 

@@ -75,6 +75,7 @@ efme_status efme_text_export(struct efme_text *t, char **out); /* takes t; the f
 /* ---- numbers without the locale (number.c) ---- */
 int efme_parse_u64(const char *s, size_t n, uint64_t *out);   /* whole field, decimal; 1 on success */
 int efme_parse_i64(const char *s, size_t n, int64_t *out);
+int efme_parse_hex64(const char *s, uint64_t *out);           /* 16 lower-case digits at s; what follows is not looked at */
 int efme_parse_double(const char *s, size_t n, double *out);  /* whole field; inf and nan refused */
 /* "%.{digits}g" into buffer, always with '.'; returns the length. */
 size_t efme_format_double(char *buffer, size_t size, double v, int digits);

@@ -45,4 +45,7 @@ const char *xlsx_sheet_name(const struct xlsx *book, size_t sheet); /* NULL beyo
 typedef int (*xlsx_row_fn)(uint32_t row, const char *const *cells, size_t count, void *user);
 enum xlsx_status xlsx_rows(struct xlsx *book, size_t sheet, xlsx_row_fn row, void *user, char error[512]);
 
+/* A row function: as a line of CSV to user, a FILE. */
+int xlsx_put_csv(uint32_t row, const char *const *cells, size_t count, void *file);
+
 #endif

@@ -6,39 +6,15 @@
 
 #include "xlsx.h"
 
-static const char help[] =
-    "Usage: efme-xlsx2csv FILE.xlsx [--sheet NAME|NUMBER] [--list] > out.csv\n"
-    "Prints a sheet of a workbook (the first one) as CSV: text as UTF-8, numbers as the file writes them.\n\n"
-    "  --sheet NAME   another sheet, by name or by number from 1 on\n"
-    "  --list         the names of the sheets instead\n"
-    "Exit codes: 0 done, 1 failed, 2 wrong usage.\n";
+static const char help[] = "Usage: efme-xlsx2csv FILE.xlsx [--sheet NAME|NUMBER] [--list] > out.csv\n"
+                           "Prints a sheet of a workbook (the first one) as CSV: text as UTF-8, numbers as the file writes them.\n\n"
+                           "  --sheet NAME   another sheet, by name or by number from 1 on\n"
+                           "  --list         the names of the sheets instead\n"
+                           "Exit codes: 0 done, 1 failed, 2 wrong usage.\n";
 
 static int usage(const char *why) {
   fprintf(stderr, "efme-xlsx2csv: %s; see --help\n", why);
   return 2;
-}
-
-static void put_field(const char *text) {
-  if (!text[strcspn(text, ",\"\r\n")]) {
-    fputs(text, stdout);
-    return;
-  }
-  putchar('"');
-  for (; *text; text++) {
-    if (*text == '"') putchar('"');
-    putchar(*text);
-  }
-  putchar('"');
-}
-
-static int put_row(uint32_t row, const char *const *cells, size_t count, void *user) {
-  (void)row, (void)user;
-  for (size_t i = 0; i < count; i++) {
-    if (i) putchar(',');
-    put_field(cells[i]);
-  }
-  putchar('\n');
-  return ferror(stdout);
 }
 
 /* By name, else by number from 1. */
@@ -78,7 +54,7 @@ int main(int argc, char **argv) {
   if (!list && name && !find_sheet(b, name, &sheet)) {
     snprintf(error, sizeof error, "%.300s: no sheet \"%.64s\"; --list lists them", file, name);
     status = XLSX_SHEET;
-  } else if (!list) status = xlsx_rows(b, sheet, put_row, NULL, error);
+  } else if (!list) status = xlsx_rows(b, sheet, xlsx_put_csv, stdout, error);
   xlsx_close(b);
   if (fflush(stdout) || ferror(stdout)) snprintf(error, sizeof error, "standard output cannot be written"), status = XLSX_FILE;
   if (status) fprintf(stderr, "%s\n", error);
